@@ -72,6 +72,12 @@ def test_kernels_load_no_numpy(to: str, tmp_path: Path) -> None:
     assert find_heavy_modules(coded, "explicit-le", convert=True) == "[]"
 
 
+@pytest.mark.parametrize("to", ["htj2k-lossless", "htj2k-rpcl"])
+def test_htj2k_is_written_without_numpy(to: str) -> None:
+    kernels()
+    assert find_heavy_modules(CT, to, convert=True) == "[]"
+
+
 COUNTED = """
 import sys
 from dicodec.cli.main import run
@@ -91,6 +97,7 @@ print(sorted({"argparse", "typing", "json", "threading", "numpy", "imagecodecs",
         (["convert", "--to", "rle"], 126, ["argparse", "enum"]),
         (["convert", "--to", "jpeg-lossless"], 132, ["argparse", "enum"]),
         (["convert", "--to", "jpeg-ls"], 128, ["argparse", "enum"]),
+        (["convert", "--to", "htj2k-lossless"], 130, ["argparse", "enum"]),
     ],
 )
 def test_modules_that_the_command_loads(

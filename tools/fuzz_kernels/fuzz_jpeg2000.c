@@ -92,11 +92,34 @@ static void encode_with_loss(fuzz_random *random)
     free(decoded);
 }
 
+/* Samples of any kind are encoded as HTJ2K, with any number of threads to the same. */
+static void encode_high_throughput(fuzz_random *random)
+{
+    kernel_image image = {1 + draw(random, 150), 1 + draw(random, 150), draw(random, 2) ? 1 : 3,
+                            1 + draw(random, 2), 0, draw(random, 2)};
+    image.bits_stored = 8 * image.word_size;
+    size_t size = count_bytes(&image), length, second_length;
+    uint8_t *words = take(size), *stream, *second;
+    draw_bytes(random, words, size);
+    bool transform = image.components == 3 && draw(random, 2);
+    unsigned levels = draw(random, 4) ? draw(random, 8) : draw(random, JPEG2000_MOST_LEVELS + 1);
+    CHECK(jpeg2000_encode_high_throughput(words, &image, transform, levels, 1, &stream, &length)
+          == KERNEL_DONE);
+    CHECK(jpeg2000_encode_high_throughput(words, &image, transform, levels,
+                                          1 + draw(random, 8) / 7, &second, &second_length)
+          == KERNEL_DONE);
+    CHECK(length == second_length && !memcmp(stream, second, length));
+    free(words);
+    free(stream);
+    free(second);
+}
+
 /* A whole stream is decoded, always to the same; none of its beginnings is. */
 void fuzz_jpeg2000_round_trip(fuzz_random *random)
 {
     encode_and_decode(random);
     encode_with_loss(random);
+    encode_high_throughput(random);
     const example *from = EXAMPLES + draw(random, COUNT);
     uint8_t *stream = take_copy(from->stream, from->length), *first, *second, *words;
     CHECK(decode(stream, from->length, &from->image, &first) == KERNEL_DONE);

@@ -217,6 +217,39 @@ def encode_jpeg2000_lossy(
         None as of `encode_jpeg2000`.
     """
 
+def encode_htj2k(
+    words: Buffer,
+    rows: int,
+    columns: int,
+    components: int,
+    bits_allocated: int,
+    bits_stored: int,
+    signed: bool,
+    transform: bool,
+    levels: int,
+    threads: int,
+    /,
+) -> bytes | None:
+    """Return a codestream of HTJ2K (ISO/IEC 15444-15) without loss, of one tile and layer.
+
+    It is in the order of resolutions, each of which is a tile-part, with TLM before them.
+
+    Args:
+        words: as of `encode_jpeg2000`.
+        rows: 1 to 1048576.
+        columns: 1 to 1048576.
+        components: 1 or 3.
+        bits_allocated: 8 or 16.
+        bits_stored: 1 to `bits_allocated`; the stream's precision.
+        signed: whether words are two's complement.
+        transform: whether three components are decorrelated by RCT.
+        levels: of decomposition, 0 to 32.
+        threads: among which code-blocks are shared, 1 or more.
+
+    Returns:
+        None as of `encode_jpeg2000`.
+    """
+
 def decode_jpeg2000(
     codestream: Buffer,
     rows: int,

@@ -26,6 +26,7 @@ PyObject *finish_stream(uint8_t *stream, size_t length, kernel_status status);
 PyObject *decode_jpeg2000(PyObject *module, PyObject *arguments);
 PyObject *encode_jpeg2000(PyObject *module, PyObject *arguments);
 PyObject *encode_jpeg2000_lossy(PyObject *module, PyObject *arguments);
+PyObject *encode_htj2k(PyObject *module, PyObject *arguments);
 PyObject *decode_jpeg_lossless(PyObject *module, PyObject *arguments);
 PyObject *encode_jpeg_lossless(PyObject *module, PyObject *arguments);
 PyObject *decode_jpeg_ls(PyObject *module, PyObject *arguments);

@@ -11,12 +11,13 @@ static bool check_image(const kernel_image *image, unsigned bits_allocated, unsi
     return false;
 }
 
+static const char TOO_MANY[] = "JPEG 2000 has no more than 33 resolutions";
+
 /* Find the size of words that are halved; if they cannot be, an error is set. */
 static int halve_size(const kernel_image *image, unsigned halvings, uint64_t *size)
 {
-    enum { MOST_HALVINGS = 32 };
-    if (halvings > MOST_HALVINGS) {
-        PyErr_SetString(PyExc_ValueError, "JPEG 2000 has no more than 33 resolutions");
+    if (halvings > JPEG2000_MOST_LEVELS) {
+        PyErr_SetString(PyExc_ValueError, TOO_MANY);
         return 0;
     }
     uint64_t less = (UINT64_C(1) << halvings) - 1;
@@ -55,9 +56,13 @@ PyObject *decode_jpeg2000(PyObject *module, PyObject *arguments)
     return words;
 }
 
-/* Encode words, with loss if there is a goal. */
+typedef struct {
+    const jpeg2000_goal *goal; /* with loss, if there is one */
+    const unsigned *levels;    /* of HTJ2K, if there are some */
+} stream_kind;
+
 static PyObject *encode(const Py_buffer *words, kernel_image *image, unsigned bits_allocated,
-                        bool transform, const jpeg2000_goal *goal, unsigned threads)
+                        bool transform, stream_kind kind, unsigned threads)
 {
     uint64_t size;
     image->word_size = bits_allocated / 8;
@@ -71,9 +76,14 @@ static PyObject *encode(const Py_buffer *words, kernel_image *image, unsigned bi
     size_t length = 0;
     kernel_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = goal ? jpeg2000_encode_lossy(words->buf, image, transform, goal, threads, &stream,
-                                          &length)
-                  : jpeg2000_encode(words->buf, image, transform, threads, &stream, &length);
+    if (kind.goal)
+        status = jpeg2000_encode_lossy(words->buf, image, transform, kind.goal, threads, &stream,
+                                       &length);
+    else if (kind.levels)
+        status = jpeg2000_encode_high_throughput(words->buf, image, transform, *kind.levels,
+                                                 threads, &stream, &length);
+    else
+        status = jpeg2000_encode(words->buf, image, transform, threads, &stream, &length);
     Py_END_ALLOW_THREADS
     return finish_stream(stream, length, status);
 }
@@ -90,7 +100,8 @@ PyObject *encode_jpeg2000(PyObject *module, PyObject *arguments)
                           &transform, &threads))
         return NULL;
     image.is_signed = is_signed;
-    PyObject *result = encode(&words, &image, bits_allocated, transform, NULL, threads);
+    PyObject *result = encode(&words, &image, bits_allocated, transform, (stream_kind){NULL, NULL},
+                              threads);
     PyBuffer_Release(&words);
     return result;
 }
@@ -112,9 +123,32 @@ PyObject *encode_jpeg2000_lossy(PyObject *module, PyObject *arguments)
     jpeg2000_goal goal = {most_bytes, psnr, of_range};
     PyObject *result = NULL;
     if (psnr >= 0 && psnr <= 200)
-        result = encode(&words, &image, bits_allocated, transform, &goal, threads);
+        result = encode(&words, &image, bits_allocated, transform, (stream_kind){&goal, NULL},
+                        threads);
     else
         PyErr_SetString(PyExc_ValueError, "a PSNR is 0 to 200 dB");
+    PyBuffer_Release(&words);
+    return result;
+}
+
+PyObject *encode_htj2k(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    Py_buffer words;
+    kernel_image image;
+    unsigned bits_allocated, levels, threads;
+    int is_signed, transform;
+    if (!PyArg_ParseTuple(arguments, "y*IIIIIppII", &words, &image.rows, &image.columns,
+                          &image.components, &bits_allocated, &image.bits_stored, &is_signed,
+                          &transform, &levels, &threads))
+        return NULL;
+    image.is_signed = is_signed;
+    PyObject *result = NULL;
+    if (levels <= JPEG2000_MOST_LEVELS)
+        result = encode(&words, &image, bits_allocated, transform, (stream_kind){NULL, &levels},
+                        threads);
+    else
+        PyErr_SetString(PyExc_ValueError, TOO_MANY);
     PyBuffer_Release(&words);
     return result;
 }

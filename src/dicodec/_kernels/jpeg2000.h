@@ -1,12 +1,13 @@
 /* JPEG 2000: ISO/IEC 15444-1. Each of its annexes has files of its own:
  *
  *   A    jpeg2000_codestream    marker segments, tile-parts
- *        jpeg2000_main_header      those that are written
+ *        jpeg2000_main_header, jpeg2000_tile_parts   those that are written
  *   B    jpeg2000_tile          tiles, resolutions, subbands, precincts, code-blocks, progressions
  *   B.10 jpeg2000_packets       packets that are read, tag trees
  *        jpeg2000_packet_headers   those that are written
  *   C    jpeg2000_arithmetic_*  arithmetic coding
  *   D    jpeg2000_block_*       coefficient bit modeling
+ *        jpeg2000_ht_*             of HTJ2K: ISO/IEC 15444-15
  *   E    jpeg2000_quantization  steps
  *   F    jpeg2000_wavelet       the wavelet transformation
  *   G    jpeg2000_components    component transformations, level shift
@@ -26,6 +27,7 @@
 enum {
     JPEG2000_MOST_COMPONENTS = 3,
     JPEG2000_MOST_BITS = 16,
+    JPEG2000_MOST_LEVELS = 32, /* of decomposition */
     JPEG2000_MOST_LINES = 1 << 20, /* and columns, so that no sum of two leaves 32 bits */
 };
 
@@ -45,6 +47,12 @@ kernel_status jpeg2000_decode(const uint8_t *stream, size_t length, const kernel
  * KERNEL_NOT_SERVED: a sample is past Bits Stored. */
 kernel_status jpeg2000_encode(const uint8_t *words, const kernel_image *image, bool transform,
                               unsigned threads, uint8_t **stream, size_t *length);
+
+/* Encode without loss into a codestream of HTJ2K, ISO/IEC 15444-15, with `levels` of decomposition,
+ * up to JPEG2000_MOST_LEVELS: by resolution, each in a tile-part, whose lengths are in TLM. */
+kernel_status jpeg2000_encode_high_throughput(const uint8_t *words, const kernel_image *image,
+                                              bool transform, unsigned levels, unsigned threads,
+                                              uint8_t **stream, size_t *length);
 
 /* What a lossy stream is to be. */
 typedef struct {

@@ -5,7 +5,6 @@
 #include "jpeg2000.h"
 
 enum {
-    JPEG2000_MOST_LEVELS = 32,
     JPEG2000_MOST_SUBBANDS = 3 * JPEG2000_MOST_LEVELS + 1,
     JPEG2000_MOST_BLOCK_EXPONENT = 6, /* code-blocks of up to 64 x 64 are served */
     JPEG2000_MOST_PLANES = 30,        /* bit-planes of a code-block */
@@ -21,6 +20,7 @@ enum {
     JPEG2000_CAUSAL = 8,
     JPEG2000_PREDICTABLE = 16,
     JPEG2000_SEGMENTATION_SYMBOLS = 32,
+    JPEG2000_HIGH_THROUGHPUT = 64, /* ISO/IEC 15444-15 A.4 */
 };
 
 /* How a component is coded: SPcod or SPcoc, A.6.1. */

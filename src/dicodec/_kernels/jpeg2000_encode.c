@@ -4,16 +4,16 @@
 #include "jpeg2000_components.h"
 #include "jpeg2000_encoder.h"
 #include "jpeg2000_main_header.h"
-#include "jpeg2000_packet_headers.h"
 #include "jpeg2000_quantization.h"
+#include "jpeg2000_tile_parts.h"
 #include "jpeg2000_wavelet.h"
 
 enum {
     BLOCK_EXPONENT = 6,
     GUARD_BITS = 2,
     MOST_LEVELS = 5,
-    LENGTH_PLACE = 6, /* of Psot in SOT */
     SMALLEST_SIDE = 8, /* of the lowest resolution, if there is any decomposition */
+    FEW_BITS = 3,
 };
 
 static unsigned choose_levels(uint32_t rows, uint32_t columns)
@@ -25,15 +25,20 @@ static unsigned choose_levels(uint32_t rows, uint32_t columns)
     return levels;
 }
 
-/* Exponents follow the gains of Table E.1, and are one more with RCT, whose chroma takes a bit more. */
-static void plan_exponents(const kernel_image *image, bool transform, unsigned levels,
+/* Exponents follow the gains of Table E.1, and are one more with RCT, whose chroma takes a bit more.
+ * With high throughput they cost nothing, so samples of few bits have one more for what rounding
+ * adds to them. */
+static void plan_exponents(const jpeg2000_encoder *state, unsigned levels,
                            jpeg2000_quantization *quantization)
 {
+    unsigned bits = state->image->bits_stored;
+    unsigned more = state->header.component_transform;
+    more += state->is_high_throughput && bits < FEW_BITS;
     quantization->guard_bits = GUARD_BITS;
     quantization->count = 3u * levels + 1;
     for (unsigned i = 0; i < quantization->count; i++) {
         unsigned gain = !i ? 0 : i % 3 ? 1 : 2;
-        quantization->exponents[i] = (uint8_t)(image->bits_stored + transform + gain);
+        quantization->exponents[i] = (uint8_t)(bits + more + gain);
     }
 }
 
@@ -41,7 +46,9 @@ static void plan_component(const jpeg2000_encoder *state, jpeg2000_coding *codin
                            jpeg2000_quantization *quantization)
 {
     const kernel_image *image = state->image;
-    coding->levels = (uint8_t)choose_levels(image->rows, image->columns);
+    coding->levels = (uint8_t)(state->is_high_throughput
+                                   ? state->levels : choose_levels(image->rows, image->columns));
+    coding->block_style = state->is_high_throughput ? JPEG2000_HIGH_THROUGHPUT : 0;
     coding->block_width = coding->block_height = BLOCK_EXPONENT;
     coding->is_reversible = !state->goal;
     memset(coding->precinct_width, 15, sizeof coding->precinct_width);
@@ -50,7 +57,7 @@ static void plan_component(const jpeg2000_encoder *state, jpeg2000_coding *codin
         jpeg2000_plan_steps(coding->levels, image->bits_stored,
                             jpeg2000_choose_finer_steps(state), quantization);
     else
-        plan_exponents(image, state->header.component_transform, coding->levels, quantization);
+        plan_exponents(state, coding->levels, quantization);
 }
 
 static void plan(jpeg2000_encoder *state)
@@ -63,7 +70,8 @@ static void plan(jpeg2000_encoder *state)
     header->components = image->components;
     header->precision = image->bits_stored;
     header->is_signed = image->is_signed;
-    header->progression = state->goal ? JPEG2000_RPCL : JPEG2000_LRCP; /* as OpenJPEG's */
+    header->progression = state->goal || state->is_high_throughput
+                              ? JPEG2000_RPCL : JPEG2000_LRCP; /* as OpenJPEG's, or OpenJPH's */
     header->layers = 1;
     for (unsigned i = 0; i < image->components; i++)
         plan_component(state, header->coding + i, header->quantization + i);
@@ -122,9 +130,11 @@ static kernel_status encode_block(void *given, const jpeg2000_precinct *precinct
     jpeg2000_worker *mine = given;
     const jpeg2000_encoder *state = mine->state;
     const void *array = state->arrays[precinct->component];
+    const jpeg2000_block_place place = {part->subband, block, array, state->stride};
+    if (state->is_high_throughput)
+        return jpeg2000_ht_encode_block(mine->ht_blocks, &place, &mine->bytes);
     if (!state->goal) {
-        mine->places[mine->waiting++] =
-            (jpeg2000_block_place){part->subband, block, array, state->stride};
+        mine->places[mine->waiting++] = place;
         return mine->waiting == 2 ? encode_waiting(mine) : KERNEL_DONE;
     }
     return jpeg2000_encode_block_in_cuts(mine->blocks, part->subband, block, array,
@@ -136,13 +146,17 @@ static kernel_status encode_block(void *given, const jpeg2000_precinct *precinct
 static kernel_status encode_share(void *given)
 {
     jpeg2000_worker *mine = given;
-    mine->blocks = jpeg2000_make_block_encoder();
-    if (!mine->blocks)
+    if (mine->state->is_high_throughput)
+        mine->ht_blocks = jpeg2000_make_ht_encoder();
+    else
+        mine->blocks = jpeg2000_make_block_encoder();
+    if (!mine->blocks && !mine->ht_blocks)
         return KERNEL_NO_MEMORY;
     kernel_status status = jpeg2000_visit_blocks(&mine->share, encode_block, mine);
     if (status == KERNEL_DONE)
         status = encode_waiting(mine);
     jpeg2000_release_block_encoder(mine->blocks);
+    free(mine->ht_blocks);
     return status;
 }
 
@@ -155,60 +169,6 @@ static kernel_status encode_blocks(jpeg2000_encoder *state)
         given[i] = state->workers + i;
     }
     return jpeg2000_work_together(state->threads, encode_share, given);
-}
-
-/* Append the bytes of a block to the stream. */
-static bool put_block(jpeg2000_encoder *state, const jpeg2000_block *block)
-{
-    jpeg2000_worker *from = jpeg2000_find_next_worker(state);
-    bool is_cut = block->last > block->first;
-    if (!jpeg2000_make_room(&state->stream, block->length))
-        return false;
-    if (block->length)
-        memcpy(state->stream.bytes + state->stream.length, from->bytes.bytes + from->at,
-               block->length);
-    state->stream.length += block->length;
-    from->at += is_cut ? from->cuts.cuts[block->last - 1].length : block->length;
-    return true;
-}
-
-/* Append a packet: its header, and what it has of each block. */
-static bool put_packet(jpeg2000_encoder *state, const jpeg2000_precinct *precinct)
-{
-    if (!jpeg2000_write_packet_header(precinct, &state->stream))
-        return false;
-    for (unsigned k = 0; k < precinct->count; k++)
-        for (size_t b = 0; b < (size_t)precinct->parts[k].across * precinct->parts[k].down; b++)
-            if (!put_block(state, precinct->parts[k].blocks + b))
-                return false;
-    return true;
-}
-
-/* Write the stream behind its header: the only tile-part, EOC. */
-static kernel_status write_packets(jpeg2000_encoder *state)
-{
-    jpeg2000_bytes *stream = &state->stream;
-    size_t start = stream->length;
-    if (!jpeg2000_make_room(stream, JPEG2000_MARKERS))
-        return KERNEL_NO_MEMORY;
-    jpeg2000_put(stream, 0xFF90, 2); /* SOT, A.4.2; Psot follows */
-    jpeg2000_put(stream, 10, 2);
-    jpeg2000_put(stream, 0, 2);
-    jpeg2000_put(stream, 0, 4);
-    jpeg2000_put(stream, 0x0001, 2);
-    jpeg2000_put(stream, 0xFF93, 2);
-    state->next = 0;
-    for (size_t i = 0; i < state->tile.precinct_count; i++)
-        if (!put_packet(state, state->tile.precincts + i))
-            return KERNEL_NO_MEMORY;
-    if (!jpeg2000_make_room(stream, JPEG2000_MARKERS))
-        return KERNEL_NO_MEMORY;
-    if (stream->length - start > UINT32_MAX)
-        return KERNEL_NO_ROOM;
-    jpeg2000_bytes length = {stream->bytes + start + LENGTH_PLACE, 0, 4};
-    jpeg2000_put(&length, (uint32_t)(stream->length - start), 4);
-    jpeg2000_put(stream, 0xFFD9, 2);
-    return KERNEL_DONE;
 }
 
 static kernel_status take_arrays(jpeg2000_encoder *state)
@@ -261,40 +221,53 @@ static kernel_status encode(jpeg2000_encoder *state, const uint8_t *words)
         status = KERNEL_NO_MEMORY;
     if (status == KERNEL_DONE)
         status = state->goal ? encode_to_goal(state) : encode_blocks(state);
-    return status == KERNEL_DONE ? write_packets(state) : status;
+    return status == KERNEL_DONE ? jpeg2000_write_tile_parts(state) : status;
 }
 
-static kernel_status encode_for_goal(const uint8_t *words, const kernel_image *image,
-                                     bool transform, const jpeg2000_goal *goal, unsigned threads,
-                                     uint8_t **stream, size_t *length)
+/* Encode with what is set: kind, goal, transform, threads. */
+static kernel_status encode_image(jpeg2000_encoder *state, const uint8_t *words,
+                                  uint8_t **stream, size_t *length)
 {
-    jpeg2000_encoder state = {.image = image, .goal = goal, .stride = image->columns,
-                     .seen = {INT32_MAX, INT32_MIN}};
-    state.threads = threads < JPEG2000_MOST_THREADS ? threads : JPEG2000_MOST_THREADS;
-    state.header.component_transform = transform;
-    kernel_status status = encode(&state, words);
-    for (unsigned i = 0; i < image->components; i++)
-        free(state.arrays[i]);
-    release_workers(&state);
-    jpeg2000_release_tile(&state.tile);
+    state->stride = state->image->columns;
+    state->seen = (jpeg2000_sample_range){INT32_MAX, INT32_MIN};
+    if (state->threads > JPEG2000_MOST_THREADS)
+        state->threads = JPEG2000_MOST_THREADS;
+    kernel_status status = encode(state, words);
+    for (unsigned i = 0; i < state->image->components; i++)
+        free(state->arrays[i]);
+    release_workers(state);
+    jpeg2000_release_tile(&state->tile);
     if (status != KERNEL_DONE) {
-        free(state.stream.bytes);
+        free(state->stream.bytes);
         return status;
     }
-    *stream = state.stream.bytes;
-    *length = state.stream.length;
+    *stream = state->stream.bytes;
+    *length = state->stream.length;
     return KERNEL_DONE;
 }
 
 kernel_status jpeg2000_encode(const uint8_t *words, const kernel_image *image, bool transform,
                               unsigned threads, uint8_t **stream, size_t *length)
 {
-    return encode_for_goal(words, image, transform, NULL, threads, stream, length);
+    jpeg2000_encoder state = {.image = image, .threads = threads,
+                              .header.component_transform = transform};
+    return encode_image(&state, words, stream, length);
 }
 
 kernel_status jpeg2000_encode_lossy(const uint8_t *words, const kernel_image *image,
                                     bool transform, const jpeg2000_goal *goal, unsigned threads,
                                     uint8_t **stream, size_t *length)
 {
-    return encode_for_goal(words, image, transform, goal, threads, stream, length);
+    jpeg2000_encoder state = {.image = image, .goal = goal, .threads = threads,
+                              .header.component_transform = transform};
+    return encode_image(&state, words, stream, length);
+}
+
+kernel_status jpeg2000_encode_high_throughput(const uint8_t *words, const kernel_image *image,
+                                              bool transform, unsigned levels, unsigned threads,
+                                              uint8_t **stream, size_t *length)
+{
+    jpeg2000_encoder state = {.image = image, .is_high_throughput = true, .levels = levels,
+                              .threads = threads, .header.component_transform = transform};
+    return encode_image(&state, words, stream, length);
 }

@@ -4,6 +4,7 @@
 
 #include "jpeg2000_block_encode.h"
 #include "jpeg2000_components.h"
+#include "jpeg2000_ht_encode.h"
 #include "jpeg2000_threads.h"
 
 enum { JPEG2000_MARKERS = 16 }; /* bytes of SOT, SOD and EOC */
@@ -12,6 +13,7 @@ enum { JPEG2000_MARKERS = 16 }; /* bytes of SOT, SOD and EOC */
 typedef struct {
     const struct jpeg2000_encoder *state;
     jpeg2000_block_encoder *blocks;
+    jpeg2000_ht_encoder *ht_blocks; /* instead, of streams of high throughput */
     jpeg2000_share share;
     jpeg2000_block_place places[2]; /* of blocks that wait to be encoded together, without loss */
     unsigned waiting;
@@ -27,6 +29,8 @@ typedef struct jpeg2000_encoder {
     size_t stride;
     void *arrays[JPEG2000_MOST_COMPONENTS]; /* integers, or floats of a lossy stream */
     const jpeg2000_goal *goal;              /* NULL without loss */
+    bool is_high_throughput;                /* HTJ2K, without loss */
+    unsigned levels;                        /* of decomposition, that its stream is to have */
     jpeg2000_sample_range seen;
     double most_error;     /* squared, of all samples, that the goal allows */
     unsigned lowest_plane; /* that is encoded */

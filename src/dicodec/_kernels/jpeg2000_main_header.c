@@ -6,12 +6,18 @@ void jpeg2000_put(jpeg2000_bytes *stream, uint32_t value, unsigned count)
         stream->bytes[stream->length++] = (uint8_t)(value >> 8 * count);
 }
 
+static bool is_high_throughput(const jpeg2000_header *header)
+{
+    return header->coding->block_style & JPEG2000_HIGH_THROUGHPUT;
+}
+
 /* SIZ, A.5.1 */
 static void put_size(const jpeg2000_header *header, jpeg2000_bytes *stream)
 {
+    enum { EXTENDED_CAPABILITIES = 0x4000 };
     jpeg2000_put(stream, 0xFF51, 2);
     jpeg2000_put(stream, 38 + 3 * header->components, 2);
-    jpeg2000_put(stream, 0, 2);
+    jpeg2000_put(stream, is_high_throughput(header) ? EXTENDED_CAPABILITIES : 0, 2);
     jpeg2000_put(stream, header->x1, 4);
     jpeg2000_put(stream, header->y1, 4);
     jpeg2000_put(stream, 0, 4);
@@ -27,6 +33,30 @@ static void put_size(const jpeg2000_header *header, jpeg2000_bytes *stream)
     }
 }
 
+/* Return how ISO/IEC 15444-15 8.7.3 writes the bits that magnitudes have at most. */
+static uint32_t code_magnitude_bits(const jpeg2000_quantization *quantization)
+{
+    enum { LEAST = 8, FINE = 27, COARSE = 4, FIRST_COARSE = 19 };
+    unsigned most = 0;
+    for (unsigned i = 0; i < quantization->count; i++) {
+        unsigned bits = quantization->guard_bits + quantization->exponents[i] - 1u;
+        most = bits > most ? bits : most;
+    }
+    if (most <= LEAST)
+        return 0;
+    return most < FINE ? most - LEAST : (most - FINE + COARSE - 1) / COARSE + FIRST_COARSE;
+}
+
+/* CAP, A.5.2: the code-blocks are those of HTJ2K only, of one set of passes. */
+static void put_capabilities(const jpeg2000_header *header, jpeg2000_bytes *stream)
+{
+    enum { PART_15 = 1 << (32 - 15) };
+    jpeg2000_put(stream, 0xFF50, 2);
+    jpeg2000_put(stream, 8, 2);
+    jpeg2000_put(stream, PART_15, 4);
+    jpeg2000_put(stream, code_magnitude_bits(header->quantization), 2);
+}
+
 /* COD, A.6.1 */
 static void put_coding(const jpeg2000_header *header, jpeg2000_bytes *stream)
 {
@@ -40,7 +70,7 @@ static void put_coding(const jpeg2000_header *header, jpeg2000_bytes *stream)
     jpeg2000_put(stream, coding->levels, 1);
     jpeg2000_put(stream, coding->block_width - 2u, 1);
     jpeg2000_put(stream, coding->block_height - 2u, 1);
-    jpeg2000_put(stream, 0, 1);
+    jpeg2000_put(stream, coding->block_style, 1);
     jpeg2000_put(stream, coding->is_reversible, 1);
 }
 
@@ -70,6 +100,8 @@ bool jpeg2000_write_header(const jpeg2000_header *header, jpeg2000_bytes *stream
         return false;
     jpeg2000_put(stream, 0xFF4F, 2);
     put_size(header, stream);
+    if (is_high_throughput(header))
+        put_capabilities(header, stream);
     put_coding(header, stream);
     put_quantization(header->quantization, stream);
     return true;

@@ -12,6 +12,7 @@ static PyMethodDef methods[] = {
     {"decode_jpeg2000", decode_jpeg2000, METH_VARARGS, NULL},
     {"encode_jpeg2000", encode_jpeg2000, METH_VARARGS, NULL},
     {"encode_jpeg2000_lossy", encode_jpeg2000_lossy, METH_VARARGS, NULL},
+    {"encode_htj2k", encode_htj2k, METH_VARARGS, NULL},
     {"decode_jpeg_lossless", decode_jpeg_lossless, METH_VARARGS, NULL},
     {"encode_jpeg_lossless", encode_jpeg_lossless, METH_VARARGS, NULL},
     {"decode_jpeg_ls", decode_jpeg_ls, METH_VARARGS, NULL},

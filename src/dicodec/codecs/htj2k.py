@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 
-from dicodec.codecs.base import Samples
+from dicodec import _kernels
+from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import check_encodable, encode_exactly, translate_encoding_errors
 from dicodec.codecs.jpeg2000 import (
     LOSSY_BITS,
+    MOST_LINES,
     describe_with_transform,
     make_decoder,
     make_rate,
 )
 from dicodec.codecs.rate import Rate
 from dicodec.codecs.sample_notes import PSNR_TOLERANCE
+from dicodec.codecs.words import has_words, view_words
 from dicodec.errors import UnsupportedImageError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
@@ -57,12 +60,14 @@ class Htj2kEncoder:
         mct: whether RGB is transformed, which gives YBR_RCT or YBR_ICT.
         rate: size or quality that a lossy stream has to reach. OpenJPH takes only a step size,
             which is within a few decibels of a PSNR; one that is asked for is measured.
+        threads: for each frame that the kernel encodes.
     """
 
     lossless: bool = True
     small_resolution: bool = False
     mct: bool = True
     rate: Rate = field(default_factory=Rate)
+    threads: int = 1
 
     def describe_encoded(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`."""
@@ -76,7 +81,7 @@ class Htj2kEncoder:
                 f"HTJ2K cannot hold Bits Allocated {image.bits_allocated}",
                 attribute="BitsAllocated",
             )
-        levels = count_decompositions(image.rows, image.columns) or DEFAULT_DECOMPOSITIONS
+        levels = _count_levels(image)
         if self.small_resolution and max(image.rows, image.columns) > SMALLEST_RESOLUTION << levels:
             raise UnsupportedImageError(
                 f"HTJ2K with RPCL options cannot hold {image.rows} x {image.columns} pixels: no "
@@ -84,8 +89,12 @@ class Htj2kEncoder:
             )
         return describe_with_transform(image, lossless=self.lossless, mct=self._uses_mct(image))
 
-    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> Buffer:
         """Return the stream of one frame: see `Encoder`."""
+        if self.lossless and has_words(image):
+            stream = self.encode_words(view_words(samples), image)
+            if stream is not None:
+                return stream
         self.describe_encoded(image)
         bits.check_range(samples, image)
         if self.lossless and image.bits_stored == 1:
@@ -93,6 +102,20 @@ class Htj2kEncoder:
         if self.lossless:
             return self._encode(samples, image, None)
         return self.rate.encode(lambda psnr: self._encode_at(psnr, samples, image), samples, image)
+
+    def encode_words(self, words: Buffer, image: ImagePixelDescription) -> Buffer | None:
+        """Return the stream of one frame of 8 or 16 bits without loss: see `WordEncoder`."""
+        if _kernels.COMPILED is None or not self.lossless or not has_words(image):
+            return None
+        self.describe_encoded(image)
+        if max(image.rows, image.columns) > MOST_LINES:
+            return None
+        stream: Buffer | None = _kernels.COMPILED.encode_htj2k(
+            words, image.rows, image.columns, image.samples_per_pixel, image.bits_allocated,
+            image.bits_stored, image.signed, self._uses_mct(image), _count_levels(image),
+            self.threads,
+        )  # fmt: skip
+        return stream
 
     def _encode_at(self, psnr: float, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Encode with the step for a PSNR, and with a finer one if the PSNR is missed."""
@@ -144,6 +167,10 @@ class Htj2kEncoder:
 
 def _decode(stream: bytes) -> Samples:
     return np.asarray(imagecodecs.htj2k_decode(stream, planar=False))
+
+
+def _count_levels(image: ImagePixelDescription) -> int:
+    return count_decompositions(image.rows, image.columns) or DEFAULT_DECOMPOSITIONS
 
 
 def count_decompositions(rows: int, columns: int) -> int | None:

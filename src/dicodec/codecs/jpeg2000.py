@@ -51,7 +51,7 @@ SUBSAMPLED_BITS = 12
 # With one or two bits the component transform is more than OpenJPEG's bit planes hold.
 TRANSFORMED_BITS = 8
 
-_MOST_LINES = 1 << 20
+MOST_LINES = 1 << 20
 """And columns, of a frame that the kernel takes."""
 
 _DECODED_SUBSAMPLINGS = frozenset(((1, 1), (2, rows), (2, rows)) for rows in (1, 2))
@@ -194,7 +194,7 @@ def _decode_by_kernel(
         or not has_words(image)
         or description.kind != "jpeg2000"
         or description.components not in {1, 3}
-        or max(image.rows, image.columns) > _MOST_LINES
+        or max(image.rows, image.columns) > MOST_LINES
         or image.overlay_bits  # samples past Bits Stored may be such ones
         or description.details.get("followed")  # to be noted
     ):
@@ -258,7 +258,7 @@ class Jpeg2000Encoder:
         if _kernels.COMPILED is None or not has_words(image):
             return None
         self.describe_encoded(image)
-        if max(image.rows, image.columns) > _MOST_LINES:
+        if max(image.rows, image.columns) > MOST_LINES:
             return None
         described = (
             words, image.rows, image.columns, image.samples_per_pixel, image.bits_allocated,
