@@ -216,8 +216,6 @@ def test_other_streams_and_images_are_left_to_the_library() -> None:
     with without_kernels():
         assert DECODER.decode_words(stream, image) is None
     pixels = np.arange(40 * 50, dtype="<u2").reshape(40, 50)
-    high_throughput = bytes(imagecodecs.htj2k_encode(pixels, bitspersample=12))
-    assert DECODER.decode_words(high_throughput, describe(pixels, 12)) is None
     large_blocks = streams.write(pixels, 12, streams.Style(block=(128, 32)))
     assert DECODER.decode_words(large_blocks, describe(pixels, 12)) is None
     assert np.array_equal(DECODER.decode(large_blocks, describe(pixels, 12)), pixels)

@@ -18,6 +18,11 @@ static const example EXAMPLES[] = {
     {STREAM_3, sizeof STREAM_3, {16, 17, 3, 1, 8, false}},
     {STREAM_4, sizeof STREAM_4, {15, 18, 1, 2, 16, true}},
     {STREAM_5, sizeof STREAM_5, {18, 16, 1, 2, 14, false}},
+    {STREAM_6, sizeof STREAM_6, {13, 21, 1, 2, 12, false}},
+    {STREAM_7, sizeof STREAM_7, {14, 15, 3, 1, 8, false}},
+    {STREAM_8, sizeof STREAM_8, {24, 19, 1, 1, 8, false}},
+    {STREAM_9, sizeof STREAM_9, {18, 16, 1, 2, 16, true}},
+    {STREAM_10, sizeof STREAM_10, {37, 35, 1, 1, 8, false}},
 };
 
 enum { COUNT = sizeof EXAMPLES / sizeof *EXAMPLES };

@@ -13,6 +13,8 @@
  *   G    jpeg2000_components    component transformations, level shift
  *        jpeg2000_rate          which passes a lossy stream has
  *
+ * and high throughput, ISO/IEC 15444-15, has jpeg2000_ht_* in place of C and D.
+ *
  * Code-blocks are shared among `threads`, 1 or more, on which the result does not depend. */
 #ifndef DICODEC_JPEG2000_H
 #define DICODEC_JPEG2000_H

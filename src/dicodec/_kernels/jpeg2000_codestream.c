@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-    SOC = 0xFF4F, SIZ = 0xFF51, COD = 0xFF52, COC = 0xFF53, TLM = 0xFF55, PLM = 0xFF57,
+    SOC = 0xFF4F, CAP = 0xFF50, SIZ = 0xFF51, COD = 0xFF52, COC = 0xFF53, TLM = 0xFF55, PLM = 0xFF57,
     PLT = 0xFF58, QCD = 0xFF5C, QCC = 0xFF5D, CRG = 0xFF63, COM = 0xFF64, SOT = 0xFF90,
     SOD = 0xFF93, EOC = 0xFFD9,
 };
@@ -49,7 +49,7 @@ static uint32_t divide_up(uint32_t value, uint32_t by)
 /* SIZ, A.5.1: one kind of component, sampled at each point of the grid. */
 static bool read_size(byte_reader *body, jpeg2000_header *header)
 {
-    take(body, 2); /* Rsiz: what the markers say counts */
+    header->has_capabilities = take(body, 2) >> 14 == 1; /* Rsiz: else what the markers say counts */
     header->x1 = take(body, 4);
     header->y1 = take(body, 4);
     header->x0 = take(body, 4);
@@ -85,6 +85,14 @@ static bool read_size(byte_reader *body, jpeg2000_header *header)
            && (uint64_t)header->tiles_across * header->tiles_down <= MOST_TILES;
 }
 
+/* Table A.19, and ISO/IEC 15444-15 Table A.4: none of part 1 but causal contexts goes together with
+ * high throughput; bit 7 mixes both. */
+static bool is_known_style(unsigned style)
+{
+    return style < JPEG2000_HIGH_THROUGHPUT
+           || (style & ~JPEG2000_CAUSAL) == JPEG2000_HIGH_THROUGHPUT;
+}
+
 /* SPcod or SPcoc, Tables A.15 and A.20. */
 static bool read_coding(byte_reader *body, bool has_precincts, jpeg2000_coding *coding)
 {
@@ -94,7 +102,8 @@ static bool read_coding(byte_reader *body, bool has_precincts, jpeg2000_coding *
     coding->block_style = (uint8_t)take(body, 1);
     uint32_t wavelet = take(body, 1);
     coding->is_reversible = wavelet == 1;
-    if (wavelet > 1 || coding->levels > JPEG2000_MOST_LEVELS || coding->block_style > 63
+    if (wavelet > 1 || coding->levels > JPEG2000_MOST_LEVELS
+        || !is_known_style(coding->block_style)
         || coding->block_width > JPEG2000_MOST_BLOCK_EXPONENT
         || coding->block_height > JPEG2000_MOST_BLOCK_EXPONENT
         || coding->block_width + coding->block_height > MOST_BLOCK_BITS)
@@ -200,16 +209,34 @@ static bool read_own_quantization(byte_reader *body, jpeg2000_header *header, to
     return read_quantization(body, header->quantization + component);
 }
 
+/* CAP, A.5.2: capabilities of ISO/IEC 15444-15 alone, in which all code-blocks have high throughput,
+ * in one set of passes, and there is no region of interest (its A.3). */
+static bool read_capabilities(byte_reader *body, jpeg2000_header *header)
+{
+    enum { PART_15 = 1 << (32 - 15), OTHER_BLOCKS = 0xC000, SETS = 0x2000, REGIONS = 0x1000 };
+    uint32_t parts = take(body, 4), capabilities = take(body, 2);
+    if (body->failed || count_left(body) || header->high_throughput
+        || !header->has_capabilities || parts != PART_15
+        || capabilities & (OTHER_BLOCKS | SETS | REGIONS))
+        return false;
+    header->high_throughput = true;
+    return true;
+}
+
 /* Whether the segments are all there and go together. */
 static bool is_coherent(const jpeg2000_header *header, const told *seen)
 {
     if (!seen->size || !seen->coding || !seen->quantization
         || (header->component_transform && header->components != 3))
         return false;
+    if (header->high_throughput && header->layers > 1) /* of which no encoder is known */
+        return false;
     for (unsigned i = 0; i < header->components; i++) {
         const jpeg2000_coding *coding = header->coding + i;
         const jpeg2000_quantization *quantization = header->quantization + i;
+        bool high_throughput = coding->block_style & JPEG2000_HIGH_THROUGHPUT;
         if (coding->is_reversible == quantization->is_quantized
+            || high_throughput != header->high_throughput
             || quantization->count < 3u * coding->levels + 1
             || (header->component_transform
                 && coding->is_reversible != header->coding[0].is_reversible))
@@ -229,6 +256,8 @@ static bool read_segment(uint32_t marker, byte_reader *body, jpeg2000_header *he
     if (!seen->size) /* it is the first one, A.3 */
         return false;
     switch (marker) {
+    case CAP:
+        return read_capabilities(body, header);
     case COD:
         return read_default_coding(body, header, seen);
     case COC:

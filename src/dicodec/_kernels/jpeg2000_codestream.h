@@ -51,6 +51,8 @@ typedef struct {
     bool is_signed;
     unsigned progression, layers;
     bool component_transform, may_have_sop, has_eph;
+    bool has_capabilities; /* a segment CAP, as SIZ says */
+    bool high_throughput;  /* of all code-blocks, ISO/IEC 15444-15 */
     jpeg2000_coding coding[JPEG2000_MOST_COMPONENTS];
     jpeg2000_quantization quantization[JPEG2000_MOST_COMPONENTS];
 } jpeg2000_header;

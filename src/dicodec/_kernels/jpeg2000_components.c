@@ -71,20 +71,25 @@ static finish plan_finish(const jpeg2000_samples *samples, bool is_signed)
     return (finish){half, 0, 2 * half - 1, 2 * half - 1, is_signed ? half : 0};
 }
 
+/* Finish samples; *limited is whether one lay outside of the limits. */
 KERNEL_VARIANTS
-static jpeg2000_sample_range finish_samples(const int32_t *restrict samples, uint16_t *restrict words,
-                                   size_t count, finish plan)
+static jpeg2000_sample_range finish_samples(const int32_t *restrict samples,
+                                            uint16_t *restrict words, size_t count, finish plan,
+                                            bool *limited)
 {
     jpeg2000_sample_range seen = {INT32_MAX, INT32_MIN};
+    int32_t changes = 0;
     for (size_t i = 0; i < count; i++) {
-        int32_t sample = (int32_t)((uint32_t)samples[i] + (uint32_t)plan.shift);
+        int32_t sample = (int32_t)((uint32_t)samples[i] + (uint32_t)plan.shift), coded = sample;
         sample = sample < plan.lowest ? plan.lowest : sample;
         sample = sample > plan.highest ? plan.highest : sample;
+        changes |= sample ^ coded;
         sample = ((sample & plan.mask) ^ plan.sign) - plan.sign;
         seen.lowest = sample < seen.lowest ? sample : seen.lowest;
         seen.highest = sample > seen.highest ? sample : seen.highest;
         words[i] = (uint16_t)sample;
     }
+    *limited = changes;
     return seen;
 }
 
@@ -105,8 +110,11 @@ bool jpeg2000_put_row(const jpeg2000_samples *samples, const kernel_image *image
             round_samples(rows[i], buffers->rounded, count);
             integers = buffers->rounded;
         }
-        jpeg2000_sample_range seen = finish_samples(integers, buffers->finished, count, plan);
-        if (count && (seen.lowest < lowest || seen.highest > highest))
+        bool limited;
+        jpeg2000_sample_range seen =
+            finish_samples(integers, buffers->finished, count, plan, &limited);
+        if (count && (seen.lowest < lowest || seen.highest > highest
+                      || (limited && samples->is_reversible[i] && samples->refuses_outside)))
             return false;
         words_store(words + i * image->word_size, buffers->finished, count, image->components,
                     image->word_size);

@@ -11,6 +11,7 @@ typedef struct {
     bool transform; /* undo RCT or ICT */
     unsigned precision;
     bool is_signed; /* in the stream */
+    bool refuses_outside; /* do not limit what lies outside of the precision, if reversible */
 } jpeg2000_samples;
 
 /* Room for a row each. */
@@ -19,7 +20,7 @@ typedef struct {
     uint16_t *finished;
 } jpeg2000_row_buffers;
 
-/* Put a row into the words of an image; false if a sample is past Bits Stored. */
+/* Put a row into the words of an image; false if a sample is past Bits Stored, or is refused. */
 bool jpeg2000_put_row(const jpeg2000_samples *samples, const kernel_image *image,
                       const jpeg2000_row_buffers *buffers, size_t count, uint8_t *words);
 

@@ -4,6 +4,7 @@
 
 #include "jpeg2000_block_decode.h"
 #include "jpeg2000_components.h"
+#include "jpeg2000_ht_decode.h"
 #include "jpeg2000_threads.h"
 #include "jpeg2000_wavelet.h"
 
@@ -14,7 +15,8 @@ typedef struct {
     jpeg2000_tile_parts parts;
     jpeg2000_pieces pieces;
     unsigned halvings, threads;
-    jpeg2000_block_decoder *blocks[JPEG2000_MOST_THREADS];
+    jpeg2000_block_decoder *blocks[JPEG2000_MOST_THREADS]; /* or, of high throughput: */
+    jpeg2000_ht_decoder *ht_blocks[JPEG2000_MOST_THREADS];
 } decoder;
 
 /* A tile with an array of coefficients for each component, which become samples in place. */
@@ -37,6 +39,7 @@ typedef struct {
     const decoder *state;
     const tile *decoded;
     jpeg2000_block_decoder *blocks;
+    jpeg2000_ht_decoder *ht_blocks;
     jpeg2000_share share;
 } worker;
 
@@ -47,10 +50,14 @@ static kernel_status decode_block(void *given, const jpeg2000_precinct *precinct
     const jpeg2000_coding *coding = mine->state->header.coding + precinct->component;
     if (!block->passes || precinct->resolution + mine->state->halvings > coding->levels)
         return KERNEL_DONE;
-    return jpeg2000_decode_block(mine->blocks, part->subband, coding, block,
-                                 mine->state->pieces.pieces,
-                                 mine->decoded->arrays[precinct->component],
-                                 mine->decoded->stride);
+    const jpeg2000_piece *pieces = mine->state->pieces.pieces;
+    void *array = mine->decoded->arrays[precinct->component];
+    size_t stride = mine->decoded->stride;
+    if (mine->ht_blocks)
+        return jpeg2000_decode_ht_block(mine->ht_blocks, part->subband, coding, block, pieces,
+                                        array, stride);
+    return jpeg2000_decode_block(mine->blocks, part->subband, coding, block, pieces, array,
+                                 stride);
 }
 
 static kernel_status decode_share(void *given)
@@ -64,7 +71,7 @@ static kernel_status decode_blocks(const decoder *state, const tile *decoded)
     worker workers[JPEG2000_MOST_THREADS];
     void *given[JPEG2000_MOST_THREADS];
     for (unsigned i = 0; i < state->threads; i++) {
-        workers[i] = (worker){state, decoded, state->blocks[i],
+        workers[i] = (worker){state, decoded, state->blocks[i], state->ht_blocks[i],
                               {&decoded->divided, i, state->threads}};
         given[i] = workers + i;
     }
@@ -94,6 +101,8 @@ static kernel_status put_rows(decoder *state, tile *decoded)
     size_t width = jpeg2000_width(area), pixel = state->image->components * state->image->word_size;
     jpeg2000_samples samples = {.transform = header->component_transform,
                                 .precision = header->precision, .is_signed = header->is_signed};
+    /* Such samples of HTJ2K go to OpenJPH, which does not limit them; halved ones to OpenJPEG. */
+    samples.refuses_outside = header->high_throughput && !state->halvings;
     jpeg2000_row_buffers buffers = {malloc(width * sizeof *buffers.rounded),
                                     malloc(width * sizeof *buffers.finished)};
     kernel_status status = buffers.rounded && buffers.finished ? KERNEL_DONE : KERNEL_NO_MEMORY;
@@ -184,14 +193,21 @@ static bool holds_image(const jpeg2000_header *header, const kernel_image *image
 static kernel_status decode_tiles(decoder *state)
 {
     kernel_status status = KERNEL_DONE;
-    for (unsigned i = 0; i < state->threads && status == KERNEL_DONE; i++)
-        if (!(state->blocks[i] = jpeg2000_make_block_decoder()))
+    for (unsigned i = 0; i < state->threads && status == KERNEL_DONE; i++) {
+        if (state->header.high_throughput)
+            state->ht_blocks[i] = jpeg2000_make_ht_decoder();
+        else
+            state->blocks[i] = jpeg2000_make_block_decoder();
+        if (!state->blocks[i] && !state->ht_blocks[i])
             status = KERNEL_NO_MEMORY;
+    }
     uint32_t tiles = state->header.tiles_across * state->header.tiles_down;
     for (uint32_t i = 0; i < tiles && status == KERNEL_DONE; i++)
         status = decode_tile(state, i);
-    for (unsigned i = 0; i < state->threads; i++)
+    for (unsigned i = 0; i < state->threads; i++) {
         jpeg2000_release_block_decoder(state->blocks[i]);
+        jpeg2000_release_ht_decoder(state->ht_blocks[i]);
+    }
     free(state->pieces.pieces);
     return status;
 }

@@ -100,6 +100,8 @@ static unsigned find_logarithm(unsigned value)
 
 unsigned jpeg2000_count_segment_passes(unsigned block_style, unsigned first_pass)
 {
+    if (block_style & JPEG2000_HIGH_THROUGHPUT) /* cleanup, and both refinements: 15444-15 B.1 */
+        return first_pass ? 2 : 1;
     if (block_style & JPEG2000_TERMINATE)
         return 1;
     if (!(block_style & JPEG2000_BYPASS))

@@ -72,12 +72,10 @@ class Jpeg2000Decoder:
         may_be_lossy: the transfer syntax allows loss. A stream with the 5-3 wavelet may then have
             been cut to a rate, which its header does not tell, and overshoot Bits Stored: it is
             taken for lossy if the data set says that the image is.
-        high_throughput: the transfer syntax is one of HTJ2K, which no kernel decodes.
         threads: for each frame.
     """
 
     may_be_lossy: bool = False
-    high_throughput: bool = False
     threads: int = 1
 
     def describe(self, stream: Buffer) -> StreamDescription:
@@ -147,8 +145,8 @@ class Jpeg2000Decoder:
             )
 
     def decode_words(self, stream: Buffer, image: ImagePixelDescription) -> Buffer | None:
-        """Return the samples of most streams of part 1 as words: see `WordDecoder`."""
-        if self.high_throughput or not has_words(image):
+        """Return the samples of most streams as words: see `WordDecoder`."""
+        if not has_words(image):
             return None
         description, codestream = _check(stream, image)
         return _decode_by_kernel(description, codestream, image, self.threads)
@@ -192,7 +190,6 @@ def _decode_by_kernel(
     if (
         _kernels.COMPILED is None
         or not has_words(image)
-        or description.kind != "jpeg2000"
         or description.components not in {1, 3}
         or max(image.rows, image.columns) > MOST_LINES
         or image.overlay_bits  # samples past Bits Stored may be such ones
@@ -398,9 +395,7 @@ def _check_subsampled(description: StreamDescription) -> None:
 
 def make_decoder(syntax: TransferSyntax) -> Jpeg2000Decoder:
     """Return the decoder of any JPEG 2000 or HTJ2K syntax."""
-    return Jpeg2000Decoder(
-        may_be_lossy=syntax.loss is not Loss.NEVER, high_throughput=syntax.family == "htj2k"
-    )
+    return Jpeg2000Decoder(may_be_lossy=syntax.loss is not Loss.NEVER)
 
 
 def make_encoder(syntax: TransferSyntax, settings: EncoderSettings) -> Jpeg2000Encoder:

@@ -39,8 +39,9 @@ _KERNELS = {
     "jpeg-ls": ("decode_jpeg_ls", "encode_jpeg_ls"),
     "jpeg2000-lossless": ("decode_jpeg2000", "encode_jpeg2000"),
     "jpeg2000": ("decode_jpeg2000", "encode_jpeg2000_lossy"),
-    "htj2k-lossless": ("", "encode_htj2k"),
-    "htj2k-rpcl": ("", "encode_htj2k"),
+    "htj2k-lossless": ("decode_jpeg2000", "encode_htj2k"),
+    "htj2k-rpcl": ("decode_jpeg2000", "encode_htj2k"),
+    "htj2k": ("decode_jpeg2000", ""),
 }
 """By TransferSyntax.name or family: the kernels that decode and encode most frames, "" for none."""
 
