@@ -16,19 +16,22 @@ enum {
     CODE_ROOM = QUADS * QUADS / 2 * 30 / 8 + 1, /* two quads take up to 7 + 7 + 16 bits */
 };
 
-/* The samples of a line of a block, with zeros on both sides. */
+/* The samples of a line of a block; E_n is 0 behind the last one. */
 typedef struct {
-    uint32_t values[BLOCK];         /* v_n, 7.3.8: twice the magnitude less 2, and the sign */
-    uint8_t exponents[1 + BLOCK + 1]; /* E_n, 7.3.7: the bits of twice the magnitude less 1 */
+    uint32_t values[BLOCK];   /* v_n, 7.3.8: twice the magnitude less 2, and the sign */
+    uint8_t exponents[BLOCK]; /* E_n, 7.3.7: the bits of twice the magnitude less 1 */
+    uint8_t evens[QUADS + 1]; /* E_n of even columns, then 0 */
+    uint8_t odds[1 + QUADS];  /* 0, then E_n of odd columns */
 } sample_line;
 
 /* A row of quads. Sample n of a quad is that of its column n / 2 and line n % 2. */
 typedef struct {
     sample_line upper, lower;
-    uint16_t states[QUADS];    /* the index of its code: context, significance, EMB */
-    uint8_t bounds[QUADS];     /* U_q, 7.3.7: bits of a value at most */
-    uint8_t residuals[QUADS];  /* u_q, by which that is above what neighbours predict */
-    uint32_t lengths[QUADS];   /* bits of the values that MagSgn has, a byte each */
+    uint8_t contexts[QUADS];
+    uint8_t patterns[QUADS];  /* which samples are significant, and above that EMB */
+    uint8_t bounds[QUADS];    /* U_q, 7.3.7: bits of a value at most */
+    uint8_t residuals[QUADS]; /* u_q, by which that is above what neighbours predict */
+    uint32_t lengths[QUADS];  /* bits of the values that MagSgn has, a byte each */
 } quad_row;
 
 struct jpeg2000_ht_encoder {
@@ -77,12 +80,20 @@ static void split_samples(const int32_t *restrict samples, unsigned width,
     }
 }
 
+KERNEL_VARIANTS
+static void split_columns(const uint8_t *restrict exponents, uint8_t *restrict evens,
+                          uint8_t *restrict odds)
+{
+    for (unsigned q = 0; q < QUADS; q++) {
+        evens[q] = exponents[2 * q];
+        odds[q] = exponents[2 * q + 1];
+    }
+}
+
 static void read_line(const int32_t *samples, unsigned width, sample_line *line)
 {
-    split_samples(samples, width, line->values, line->exponents + 1);
-    line->exponents[1 + width] = 0;
-    if (width < BLOCK)
-        line->exponents[2 + width] = 0;
+    split_samples(samples, width, line->values, line->exponents);
+    split_columns(line->exponents, line->evens, line->odds + 1);
 }
 
 static inline uint8_t larger(uint8_t one, uint8_t other)
@@ -90,54 +101,74 @@ static inline uint8_t larger(uint8_t one, uint8_t other)
     return one > other ? one : other;
 }
 
-/* Find what the codes of a row's quads depend on; `upper` and `lower` are exponents of its lines. */
-ALWAYS_INLINE void describe_quads(const uint8_t *restrict upper, const uint8_t *restrict lower,
-                                  const uint8_t *restrict above, bool is_first, unsigned count,
-                                  quad_row *restrict row)
+/* Return 1 for whatever is not 0: bytes stay bytes, which vectors have most of. */
+static inline uint8_t is_some(uint8_t value)
 {
-    for (unsigned q = 0; q < count; q++) {
-        uint8_t a = upper[2 * q + 1], b = lower[2 * q + 1];
-        uint8_t c = upper[2 * q + 2], d = lower[2 * q + 2];
-        uint8_t most = larger(larger(a, b), larger(c, d)), predicted = 1;
-        uint8_t significance =
-            (uint8_t)((a > 0) | (b > 0) << 1 | (c > 0) << 2 | (d > 0) << 3);
-        uint8_t context; /* equations 1 and 2 */
-        if (is_first) {
-            uint8_t left = upper[2 * q], lower_left = lower[2 * q];
-            uint8_t far = q ? upper[2 * q - 1] | lower[2 * q - 1] : 0;
-            context = (uint8_t)((far > 0) | (left > 0) << 1 | (lower_left > 0) << 2);
-        } else {
-            uint8_t left = above[2 * q], right = above[2 * q + 3];
-            uint8_t near = above[2 * q + 1], next = above[2 * q + 2];
-            uint8_t beside = upper[2 * q] | lower[2 * q];
-            uint8_t high = larger(larger(left, near), larger(next, right));
-            bool is_single = !(significance & (significance - 1));
-            context = (uint8_t)(((left | near) > 0) | (beside > 0) << 1
-                                | ((next | right) > 0) << 2);
-            predicted = is_single || high < 2 ? 1 : (uint8_t)(high - 1);
-        }
-        uint8_t bound = larger(most, predicted);
-        uint8_t residual = (uint8_t)(bound - predicted);
-        uint8_t longest = (uint8_t)((a == most) | (b == most) << 1 | (c == most) << 2
-                                    | (d == most) << 3);
-        row->bounds[q] = bound;
-        row->residuals[q] = residual;
-        row->states[q] =
-            (uint16_t)(context << 8 | significance << 4 | (residual ? longest : 0));
+    return value < 1 ? value : 1;
+}
+
+/* Find contexts of the first row of quads, equation 1. */
+KERNEL_VARIANTS
+static void find_first_contexts(const sample_line *restrict upper,
+                                const sample_line *restrict lower, uint8_t *restrict contexts)
+{
+    contexts[0] = 0;
+    for (unsigned q = 1; q < QUADS; q++) {
+        uint8_t farther = is_some(upper->evens[q - 1] | lower->evens[q - 1]);
+        uint8_t higher = is_some(upper->odds[q]), lower_one = is_some(lower->odds[q]);
+        contexts[q] = (uint8_t)(farther | higher << 1 | lower_one << 2);
     }
 }
 
+/* Find contexts of another row, equation 2, and predict its exponents, 7.3.7. */
 KERNEL_VARIANTS
-static void describe_first_row(quad_row *row, unsigned count)
+static void look_above(const sample_line *restrict upper, const sample_line *restrict lower,
+                       const sample_line *restrict above, uint8_t *restrict contexts,
+                       uint8_t *restrict predicted)
 {
-    describe_quads(row->upper.exponents, row->lower.exponents, NULL, true, count, row);
+    for (unsigned q = 0; q < QUADS; q++) {
+        uint8_t left = larger(above->odds[q], above->evens[q]);
+        uint8_t right = larger(above->odds[q + 1], above->evens[q + 1]);
+        uint8_t beside = is_some(upper->odds[q] | lower->odds[q]), most = larger(left, right);
+        contexts[q] = (uint8_t)(is_some(left) | beside << 1 | is_some(right) << 2);
+        predicted[q] = (uint8_t)(larger(most, 2) - 1);
+    }
 }
 
+/* Find what else the codes of a row's quads depend on; a single sample is not predicted. */
 KERNEL_VARIANTS
-static void describe_row(quad_row *row, const sample_line *above, unsigned count)
+static void describe_quads(const sample_line *restrict upper, const sample_line *restrict lower,
+                           const uint8_t *restrict predicted, uint8_t *restrict patterns,
+                           uint8_t *restrict bounds, uint8_t *restrict residuals)
 {
-    describe_quads(row->upper.exponents, row->lower.exponents, above->exponents, false, count,
-                   row);
+    for (unsigned q = 0; q < QUADS; q++) {
+        uint8_t a = upper->evens[q], b = lower->evens[q];
+        uint8_t c = upper->odds[q + 1], d = lower->odds[q + 1];
+        uint8_t some_a = is_some(a), some_b = is_some(b), some_c = is_some(c), some_d = is_some(d);
+        uint8_t most = larger(larger(a, b), larger(c, d));
+        uint8_t several = is_some((uint8_t)(some_a + some_b + some_c + some_d) >> 1);
+        uint8_t prediction = larger(predicted[q] & (uint8_t)-several, 1);
+        uint8_t bound = larger(most, prediction), residual = (uint8_t)(bound - prediction);
+        uint8_t longest = (uint8_t)((a == most) | (b == most) << 1 | (c == most) << 2
+                                    | (d == most) << 3);
+        uint8_t significance = (uint8_t)(some_a | some_b << 1 | some_c << 2 | some_d << 3);
+        patterns[q] = (uint8_t)(significance << 4 | (longest & (uint8_t)-is_some(residual)));
+        bounds[q] = bound;
+        residuals[q] = residual;
+    }
+}
+
+static void describe_row(quad_row *row, const sample_line *above)
+{
+    uint8_t predicted[QUADS];
+    if (above) {
+        look_above(&row->upper, &row->lower, above, row->contexts, predicted);
+    } else {
+        find_first_contexts(&row->upper, &row->lower, row->contexts);
+        memset(predicted, 1, sizeof predicted);
+    }
+    describe_quads(&row->upper, &row->lower, predicted, row->patterns, row->bounds,
+                   row->residuals);
 }
 
 /* By a set of a quad's samples, a byte of one for each. */
@@ -151,9 +182,10 @@ static const uint32_t BYTES[16] = {
 ALWAYS_INLINE uint32_t take_code(jpeg2000_ht_mel *mel, const jpeg2000_ht_quad_code *codes,
                                  quad_row *row, unsigned quad, unsigned *length)
 {
-    unsigned state = row->states[quad], significance = state >> 4 & 15;
-    unsigned code = codes[state], known = code >> 12;
-    if (state < 1u << 8)
+    unsigned context = row->contexts[quad], pattern = row->patterns[quad];
+    unsigned code = codes[context << 8 | pattern], known = code >> 12;
+    unsigned significance = pattern >> 4;
+    if (!context)
         jpeg2000_ht_put_mel(mel, significance != 0);
     row->lengths[quad] = row->bounds[quad] * BYTES[significance] - BYTES[known];
     *length = code >> 8 & 15;
@@ -222,17 +254,13 @@ static void put_block(jpeg2000_ht_encoder *encoder, const jpeg2000_block *block,
 {
     static const int32_t ZEROS[BLOCK];
     unsigned count = (block->width + 1u) / 2;
-    encoder->rows[0].upper.exponents[0] = encoder->rows[0].lower.exponents[0] = 0;
-    encoder->rows[1].upper.exponents[0] = encoder->rows[1].lower.exponents[0] = 0;
+    memset(encoder->rows, 0, sizeof encoder->rows); /* what is beside the samples stays 0 */
     for (unsigned y = 0; y < block->height; y += 2) {
         quad_row *row = encoder->rows + y / 2 % 2, *above = encoder->rows + (y / 2 + 1) % 2;
         const int32_t *upper = samples + y * stride;
         read_line(upper, block->width, &row->upper);
         read_line(y + 1u < block->height ? upper + stride : ZEROS, block->width, &row->lower);
-        if (!y)
-            describe_first_row(row, count);
-        else
-            describe_row(row, &above->lower, count);
+        describe_row(row, y ? &above->lower : NULL);
         put_row(encoder, row, !y, count);
     }
 }
