@@ -97,14 +97,14 @@ static void encode_with_loss(fuzz_random *random)
     free(decoded);
 }
 
-/* Samples of any kind are encoded as HTJ2K, with any number of threads to the same. */
+/* Samples of any kind are encoded as HTJ2K, with any number of threads to the same, and decoded. */
 static void encode_high_throughput(fuzz_random *random)
 {
     kernel_image image = {1 + draw(random, 150), 1 + draw(random, 150), draw(random, 2) ? 1 : 3,
                             1 + draw(random, 2), 0, draw(random, 2)};
     image.bits_stored = 8 * image.word_size;
     size_t size = count_bytes(&image), length, second_length;
-    uint8_t *words = take(size), *stream, *second;
+    uint8_t *words = take(size), *stream, *second, *decoded;
     draw_bytes(random, words, size);
     bool transform = image.components == 3 && draw(random, 2);
     unsigned levels = draw(random, 4) ? draw(random, 8) : draw(random, JPEG2000_MOST_LEVELS + 1);
@@ -114,9 +114,14 @@ static void encode_high_throughput(fuzz_random *random)
                                           1 + draw(random, 8) / 7, &second, &second_length)
           == KERNEL_DONE);
     CHECK(length == second_length && !memcmp(stream, second, length));
+    uint8_t *exact = take_copy(stream, length);
+    CHECK(decode(exact, length, &image, &decoded) == KERNEL_DONE);
+    CHECK(!memcmp(words, decoded, size));
     free(words);
     free(stream);
     free(second);
+    free(exact);
+    free(decoded);
 }
 
 /* A whole stream is decoded, always to the same; none of its beginnings is. */

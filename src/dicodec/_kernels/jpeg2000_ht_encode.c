@@ -5,7 +5,7 @@
 
 #include "jpeg2000_block_model.h"
 #include "jpeg2000_ht_encode_tables.h"
-#include "jpeg2000_ht_writers.h"
+#include "jpeg2000_ht_encode_bits.h"
 #include "processor.h"
 
 enum {
@@ -38,7 +38,7 @@ struct jpeg2000_ht_encoder {
     jpeg2000_ht_encode_tables tables;
     quad_row rows[2]; /* by turns, the one and that above it */
     jpeg2000_ht_mel mel;
-    jpeg2000_ht_bits magnitudes, codes;
+    jpeg2000_ht_bit_writer magnitudes, codes;
     uint8_t magnitude_bits[MAGNITUDE_ROOM + JPEG2000_HT_PADDING];
     uint8_t code_bits[CODE_ROOM + JPEG2000_HT_PADDING];
 };
@@ -193,7 +193,7 @@ ALWAYS_INLINE uint32_t take_code(jpeg2000_ht_mel *mel, const jpeg2000_ht_quad_co
 }
 
 /* Put the codes of a row's quads, two at a time: 7.3.4 in the other direction. */
-ALWAYS_INLINE void put_codes(jpeg2000_ht_mel *mel, jpeg2000_ht_bits *codes,
+ALWAYS_INLINE void put_codes(jpeg2000_ht_mel *mel, jpeg2000_ht_bit_writer *codes,
                              const jpeg2000_ht_row_tables *tables, bool is_first, quad_row *row,
                              unsigned count)
 {
@@ -219,7 +219,7 @@ ALWAYS_INLINE uint64_t take_bits(uint32_t value, unsigned count)
 }
 
 /* Put the values of a row's quads, 7.3.8. */
-ALWAYS_INLINE void put_values(jpeg2000_ht_bits *magnitudes, const quad_row *row, unsigned count)
+ALWAYS_INLINE void put_values(jpeg2000_ht_bit_writer *magnitudes, const quad_row *row, unsigned count)
 {
     const uint32_t *upper = row->upper.values, *lower = row->lower.values;
     for (unsigned q = 0; q < count; q++) {
@@ -239,7 +239,7 @@ ALWAYS_INLINE void put_values(jpeg2000_ht_bits *magnitudes, const quad_row *row,
 KERNEL_BIT_VARIANTS
 static void put_row(jpeg2000_ht_encoder *encoder, quad_row *row, bool is_first, unsigned count)
 {
-    jpeg2000_ht_bits magnitudes = encoder->magnitudes, codes = encoder->codes;
+    jpeg2000_ht_bit_writer magnitudes = encoder->magnitudes, codes = encoder->codes;
     if (is_first)
         put_codes(&encoder->mel, &codes, &encoder->tables.first, true, row, count);
     else
@@ -301,8 +301,8 @@ kernel_status jpeg2000_ht_encode_block(jpeg2000_ht_encoder *encoder,
     if (!planes)
         return KERNEL_DONE;
     jpeg2000_ht_begin_mel(&encoder->mel);
-    encoder->magnitudes = (jpeg2000_ht_bits){0, 0, encoder->magnitude_bits};
-    encoder->codes = (jpeg2000_ht_bits){0x0F, 4, encoder->code_bits};
+    encoder->magnitudes = (jpeg2000_ht_bit_writer){0, 0, encoder->magnitude_bits};
+    encoder->codes = (jpeg2000_ht_bit_writer){0x0F, 4, encoder->code_bits};
     put_block(encoder, block, samples, place->stride);
     size_t length;
     if (!append_segment(encoder, bytes, &length))

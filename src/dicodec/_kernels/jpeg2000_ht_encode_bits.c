@@ -1,4 +1,4 @@
-#include "jpeg2000_ht_writers.h"
+#include "jpeg2000_ht_encode_bits.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -53,7 +53,7 @@ static inline uint64_t look(const uint8_t *bits, size_t position)
 }
 
 /* Fill the bytes behind the bits; return how many bits there are. */
-static size_t finish(jpeg2000_ht_bits *bits, const uint8_t *first, uint64_t filling)
+static size_t finish(jpeg2000_ht_bit_writer *bits, const uint8_t *first, uint64_t filling)
 {
     size_t count = 8 * (size_t)(bits->at - first) + bits->held;
     jpeg2000_ht_store(bits->at, bits->window | filling << bits->held);
@@ -63,7 +63,8 @@ static size_t finish(jpeg2000_ht_bits *bits, const uint8_t *first, uint64_t fill
 
 /* A byte of ones is followed by one of seven bits; ones fill the last byte, and one of ones only is
  * left out at the end, where a reader finds ones. */
-size_t jpeg2000_ht_stuff_magnitudes(jpeg2000_ht_bits *bits, const uint8_t *first, uint8_t *out)
+size_t jpeg2000_ht_stuff_magnitudes(jpeg2000_ht_bit_writer *bits, const uint8_t *first,
+                                    uint8_t *out)
 {
     size_t count = finish(bits, first, UINT64_MAX), position = 0;
     const uint8_t *start = out;
@@ -134,7 +135,7 @@ static uint8_t *fuse(jpeg2000_ht_mel *mel, uint8_t *at, bool has_codes, unsigned
     return at;
 }
 
-size_t jpeg2000_ht_join(jpeg2000_ht_mel *mel, jpeg2000_ht_bits *codes, const uint8_t *first,
+size_t jpeg2000_ht_join(jpeg2000_ht_mel *mel, jpeg2000_ht_bit_writer *codes, const uint8_t *first,
                         uint8_t *end)
 {
     unsigned rest, left;

@@ -2,8 +2,8 @@
  *
  * MagSgn and VLC bits are put without stuffing, from the lowest bit of a byte on, and stuffed when
  * all are there; so nothing branches on what noise decides. MEL bits are few. */
-#ifndef DICODEC_JPEG2000_HT_WRITERS_H
-#define DICODEC_JPEG2000_HT_WRITERS_H
+#ifndef DICODEC_JPEG2000_HT_ENCODE_BITS_H
+#define DICODEC_JPEG2000_HT_ENCODE_BITS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,7 +18,7 @@ typedef struct {
     uint64_t window; /* the bits that do not fill a byte yet, at the bottom */
     unsigned held;   /* how many, 0 to 7 */
     uint8_t *at;
-} jpeg2000_ht_bits;
+} jpeg2000_ht_bit_writer;
 
 /* Written without a loop, because only so does the compiler make one instruction of it. */
 static inline void jpeg2000_ht_store(uint8_t *bytes, uint64_t value)
@@ -34,7 +34,7 @@ static inline void jpeg2000_ht_store(uint8_t *bytes, uint64_t value)
 }
 
 /* Put the lowest `count` bits of a value, all others being 0; up to JPEG2000_HT_AT_ONCE. */
-static inline void jpeg2000_ht_put(jpeg2000_ht_bits *bits, uint64_t value, unsigned count)
+static inline void jpeg2000_ht_put(jpeg2000_ht_bit_writer *bits, uint64_t value, unsigned count)
 {
     bits->window |= value << bits->held;
     bits->held += count;
@@ -67,12 +67,13 @@ void jpeg2000_ht_put_mel(jpeg2000_ht_mel *mel, unsigned symbol);
 
 /* Stuff the MagSgn bits from `first` on, which are not empty bytes only; return how many bytes they
  * take from `out` on. */
-size_t jpeg2000_ht_stuff_magnitudes(jpeg2000_ht_bits *bits, const uint8_t *first, uint8_t *out);
+size_t jpeg2000_ht_stuff_magnitudes(jpeg2000_ht_bit_writer *bits, const uint8_t *first,
+                                    uint8_t *out);
 
 /* Stuff the VLC bits from `first` on, which begin with four ones for Scup, and put MEL bytes before
  * them and Scup into them; *end is the end of the room, of which the segment's end takes the last
  * bytes. Return how many. */
-size_t jpeg2000_ht_join(jpeg2000_ht_mel *mel, jpeg2000_ht_bits *codes, const uint8_t *first,
+size_t jpeg2000_ht_join(jpeg2000_ht_mel *mel, jpeg2000_ht_bit_writer *codes, const uint8_t *first,
                         uint8_t *end);
 
 #endif
