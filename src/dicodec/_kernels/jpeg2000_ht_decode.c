@@ -1,6 +1,7 @@
 #include "jpeg2000_ht_decode.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "jpeg2000_ht_decode_samples.h"
 #include "processor.h"
@@ -17,6 +18,7 @@ enum {
 struct jpeg2000_ht_decoder {
     jpeg2000_ht_tables tables;
     jpeg2000_ht_quads quads[2]; /* of a row and the one above */
+    jpeg2000_ht_row row;
     jpeg2000_ht_quad_reader quad_reader;
     jpeg2000_ht_sample_reader sample_reader;
     jpeg2000_ht_samples samples;
@@ -51,8 +53,8 @@ static bool start_segment(jpeg2000_ht_decoder *decoder, const uint8_t *data, siz
     jpeg2000_ht_quad_reader *quads = &decoder->quad_reader;
     jpeg2000_ht_sample_reader *samples = &decoder->sample_reader;
     quads->place = samples->place = 0;
-    for (unsigned q = 0; q <= HT_QUADS; q++)
-        samples->above[q] = 0;
+    samples->row = 0;
+    memset(samples->lower, 0, sizeof samples->lower);
     quads->events = jpeg2000_start_ht_events(data + of_samples, of_quads);
     return of_samples <= MOST_SAMPLE_BYTES
            && jpeg2000_take_ht_forward(&samples->bits, data, of_samples)
@@ -108,6 +110,22 @@ static bool is_inside(const jpeg2000_ht_quads *quads, unsigned width, unsigned r
     return !(outside & HT_SIGNIFICANT);
 }
 
+/* Begin with a row of quads; row 0 has none above it. */
+static void start_row(jpeg2000_ht_decoder *decoder, unsigned row, unsigned count)
+{
+    jpeg2000_start_ht_row(&decoder->row, &decoder->quad_reader, &decoder->tables,
+                          row ? decoder->quads + (~row & 1) : NULL, count,
+                          decoder->quads + (row & 1));
+}
+
+/* End a row of quads; false if its bits cannot be right. */
+static bool finish_row(jpeg2000_ht_decoder *decoder, unsigned width, unsigned rows)
+{
+    jpeg2000_ht_quad_reader *reader = &decoder->quad_reader;
+    jpeg2000_finish_ht_row(&decoder->row, reader);
+    return reader->place <= reader->codes.count && is_inside(decoder->row.quads, width, rows);
+}
+
 kernel_status jpeg2000_decode_ht_block(jpeg2000_ht_decoder *decoder,
                                        const jpeg2000_subband *subband,
                                        const jpeg2000_coding *coding, const jpeg2000_block *block,
@@ -117,25 +135,28 @@ kernel_status jpeg2000_decode_ht_block(jpeg2000_ht_decoder *decoder,
     if (block->passes != 1 || subband->planes > MOST_PLANES
         || !start_segment(decoder, piece->data, piece->length))
         return KERNEL_NOT_SERVED;
-    jpeg2000_ht_quad_reader *quad_reader = &decoder->quad_reader;
     jpeg2000_ht_sample_reader *sample_reader = &decoder->sample_reader;
     /* In plane 0 are the zero planes that precede it as well. */
     unsigned plane = subband->planes - 1u - block->zero_planes, bound = block->zero_planes + 2u;
-    const jpeg2000_ht_quads *above = NULL;
+    unsigned count = (block->width + 1u) / 2;
     size_t place = block->y * stride + block->x;
+    start_row(decoder, 0, count);
+    jpeg2000_read_ht_quads(&decoder->row);
     for (unsigned y = 0; y < block->height; y += 2) {
-        jpeg2000_ht_quads *quads = decoder->quads + (y / 2 & 1);
-        unsigned count = (block->width + 1u) / 2, rows = block->height - y;
-        jpeg2000_read_ht_quads(quad_reader, &decoder->tables, above, count, quads);
-        if (quad_reader->place > quad_reader->codes.count
-            || !is_inside(quads, block->width, rows)
-            || !jpeg2000_read_ht_samples(sample_reader, quads, count, bound, decoder->samples)
+        const jpeg2000_ht_quads *quads = decoder->row.quads;
+        unsigned rows = block->height - y;
+        bool is_last = rows <= 2;
+        if (!finish_row(decoder, block->width, rows))
+            return KERNEL_NOT_SERVED;
+        if (!is_last)
+            start_row(decoder, y / 2 + 1, count);
+        if (!jpeg2000_read_ht_samples(sample_reader, quads, count, bound, decoder->samples,
+                                      is_last ? NULL : &decoder->row)
             || sample_reader->place > sample_reader->bits.count + DROPPED)
             return KERNEL_NOT_SERVED;
         for (unsigned i = 0; i < 2 && i < rows; i++, place += stride)
             put_row(decoder->samples[i], block->width, plane, coding->is_reversible,
                     subband->step / 2, array, place);
-        above = quads;
     }
     return is_used_up(decoder, piece->length) ? KERNEL_DONE : KERNEL_NOT_SERVED;
 }

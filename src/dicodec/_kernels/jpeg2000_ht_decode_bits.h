@@ -10,7 +10,7 @@
 
 #include "jpeg2000_block_model.h"
 
-enum { HT_SPARE_BYTES = 512 }; /* behind the bits, more than a row of quads takes */
+enum { HT_SPARE_BYTES = 1152 }; /* behind the bits; a row of quads takes less, also if damaged */
 
 /* Bits from the lowest of each byte on: `count` of them, and HT_SPARE_BYTES. */
 typedef struct {

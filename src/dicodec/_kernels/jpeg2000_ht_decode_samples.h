@@ -12,14 +12,19 @@ typedef uint32_t jpeg2000_ht_samples[2][JPEG2000_BLOCK];
 typedef struct {
     jpeg2000_ht_bits bits; /* MagSgn */
     size_t place;          /* of the next sample */
-    /* What the row above tells of exponents: of the samples to the north-west and the north of a
-     * quad, magnitudes less 1, all their bits together. */
-    uint32_t above[HT_QUADS + 1];
+    unsigned row;          /* of quads, the next one */
+    /* Of the rows before, the lower samples, from index 1 on, of which exponents are predicted: 2
+     * less than jpeg2000_ht_samples has, or 0. Beside them are zeros. */
+    uint32_t lower[2][JPEG2000_BLOCK + 4];
 } jpeg2000_ht_sample_reader;
 
 /* Read the samples of a row of some quads; false if an exponent may be more than `most`, which is
- * HT_MOST_BOUND at most. The bits may end before, which is to be checked. */
+ * HT_MOST_BOUND at most. The bits may end before, which is to be checked.
+ *
+ * `next` is another row of quads, or NULL, which is read at the same time: a processor has time for
+ * the samples while it waits for codes. */
 bool jpeg2000_read_ht_samples(jpeg2000_ht_sample_reader *reader, const jpeg2000_ht_quads *row,
-                              unsigned count, unsigned most, jpeg2000_ht_samples samples);
+                              unsigned count, unsigned most, jpeg2000_ht_samples samples,
+                              jpeg2000_ht_row *next);
 
 #endif

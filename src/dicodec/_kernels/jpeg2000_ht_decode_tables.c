@@ -5,17 +5,23 @@
 #include "jpeg2000_ht_codes.h"
 
 /* Fields of a packed row, see jpeg2000_ht_codes.h. */
-enum { CONTEXT = 7, TOLD_SHIFT = 3, TOLD = 0x1FFF, CODE_SHIFT = 16, CODE = 0xFF, LENGTH_SHIFT = 24 };
+enum { CONTEXT = 7, TOLD_SHIFT = 3, CODE_SHIFT = 16, CODE = 0xFF, LENGTH_SHIFT = 24 };
 
-static void fill_codes(const uint32_t *rows, unsigned count, uint16_t *codes)
+/* What a quad contributes to the context of the next one, equations 1 and 2. */
+static uint32_t find_west(unsigned pattern, bool is_first_row)
+{
+    return is_first_row ? pattern >> 1 | (pattern & 1) : (pattern >> 1 | pattern >> 2) & 2;
+}
+
+static void fill_codes(const uint32_t *rows, unsigned count, bool is_first_row, uint32_t *codes)
 {
     for (unsigned i = 0; i < count; i++) {
-        uint32_t row = rows[i];
+        uint32_t row = rows[i], told = row >> TOLD_SHIFT & HT_TOLD;
         unsigned length = row >> LENGTH_SHIFT, code = row >> CODE_SHIFT & CODE;
-        unsigned told = (row >> TOLD_SHIFT & TOLD) | length << HT_LENGTH_SHIFT;
-        uint16_t *context = codes + ((row & CONTEXT) << HT_CODE_BITS);
+        uint32_t west = find_west(told & HT_SIGNIFICANT, is_first_row) << HT_CODE_BITS;
+        uint32_t *context = codes + ((row & CONTEXT) << HT_CODE_BITS);
         for (unsigned bits = code; bits < 1u << HT_CODE_BITS; bits += 1u << length)
-            context[bits] = (uint16_t)told;
+            context[bits] = length | told << HT_TOLD_SHIFT | west << HT_WEST_SHIFT;
     }
 }
 
@@ -33,7 +39,7 @@ static prefix find_prefix(unsigned bits)
     return bits & 4 ? (prefix){3, 1, 3} : (prefix){3, 5, 5};
 }
 
-static uint16_t find_prefixes(bool is_first_row, unsigned mode, unsigned bits)
+static uint32_t find_prefixes(bool is_first_row, unsigned mode, unsigned bits)
 {
     prefix first = {0, 0, 0}, second = {0, 0, 0};
     if (mode & 1 || mode == HT_BOTH_LARGE) {
@@ -48,15 +54,16 @@ static uint16_t find_prefixes(bool is_first_row, unsigned mode, unsigned bits)
         first.start += 2;
         second.start += 2;
     }
-    return (uint16_t)((first.length + second.length) | first.suffix << HT_FIRST_SUFFIX_SHIFT
-                      | (first.suffix + second.suffix) << HT_SUFFIX_SHIFT
-                      | first.start << HT_FIRST_SHIFT | second.start << HT_SECOND_SHIFT);
+    unsigned prefixes = first.length + second.length;
+    return (prefixes + first.suffix + second.suffix) | prefixes << HT_PREFIX_SHIFT
+           | first.suffix << HT_FIRST_SUFFIX_SHIFT | first.start << HT_FIRST_SHIFT
+           | second.start << HT_SECOND_SHIFT;
 }
 
 void jpeg2000_make_ht_tables(jpeg2000_ht_tables *tables)
 {
-    fill_codes(jpeg2000_ht_first_row_codes, JPEG2000_HT_FIRST_ROW_CODES, tables->codes[0]);
-    fill_codes(jpeg2000_ht_other_row_codes, JPEG2000_HT_OTHER_ROW_CODES, tables->codes[1]);
+    fill_codes(jpeg2000_ht_first_row_codes, JPEG2000_HT_FIRST_ROW_CODES, true, tables->codes[0]);
+    fill_codes(jpeg2000_ht_other_row_codes, JPEG2000_HT_OTHER_ROW_CODES, false, tables->codes[1]);
     for (unsigned row = 0; row < 2; row++)
         for (unsigned mode = 0; mode < HT_MODES; mode++)
             for (unsigned bits = 0; bits < 1u << HT_PREFIX_BITS; bits++)

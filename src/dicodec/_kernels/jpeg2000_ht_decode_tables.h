@@ -6,20 +6,23 @@
 
 /* What a codeword tells of a quad's samples, of which a field has a bit each. */
 enum {
-    HT_SIGNIFICANT = 15, /* the significance pattern */
+    HT_SIGNIFICANT = 15,       /* the significance pattern */
     HT_HAS_RESIDUAL_SHIFT = 4, /* u_off */
     HT_KNOWN_SHIFT = 5,        /* EMB known (e_k) */
     HT_IMPLIED_SHIFT = 9,      /* EMB (e_1) */
-    HT_LENGTH_SHIFT = 13,      /* of the codeword */
 };
 
-/* What the prefixes of a pair of quads tell of their residuals u. */
+/* An entry of codes has, from the lowest bit on: the length of the codeword, what it tells, and the
+ * index that it contributes to that of the next quad, which is 0 if nothing is significant. */
+enum { HT_LENGTH = 63, HT_TOLD_SHIFT = 6, HT_TOLD = 0x1FFF, HT_WEST_SHIFT = 19 };
+
+/* An entry of prefixes has, from the lowest bit on: how many bits the residuals u of two quads take,
+ * how many of them are prefixes, how long the first suffix is, and what the suffixes are added to. */
 enum {
-    HT_PREFIX = 7,           /* bits of both prefixes */
-    HT_FIRST_SUFFIX_SHIFT = 3, /* 3 bits: those of the first quad's suffix */
-    HT_SUFFIX_SHIFT = 6,     /* 4 bits: those of both suffixes */
-    HT_FIRST_SHIFT = 10,     /* 3 bits: what the first suffix is added to */
-    HT_SECOND_SHIFT = 13,    /* and the second one */
+    HT_PREFIX_SHIFT = 6, HT_PREFIX = 7,
+    HT_FIRST_SUFFIX_SHIFT = 9, HT_FIRST_SUFFIX = 7,
+    HT_FIRST_SHIFT = 12, HT_FIRST = 7,
+    HT_SECOND_SHIFT = 15,
 };
 
 enum {
@@ -31,8 +34,8 @@ enum {
 };
 
 typedef struct {
-    uint16_t codes[2][HT_CONTEXTS << HT_CODE_BITS];   /* of the first row of quads, and of others */
-    uint16_t prefixes[2][HT_MODES << HT_PREFIX_BITS];
+    uint32_t codes[2][HT_CONTEXTS << HT_CODE_BITS]; /* of the first row of quads, and of others */
+    uint32_t prefixes[2][HT_MODES << HT_PREFIX_BITS];
 } jpeg2000_ht_tables;
 
 void jpeg2000_make_ht_tables(jpeg2000_ht_tables *tables);
