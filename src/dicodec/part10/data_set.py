@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 
 from dicodec.errors import LimitExceededError, TruncatedFileError
 from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits, make_limit_hint
 from dicodec.model.records import dataclass
-from dicodec.part10.element_span import ElementSpan, PackedSpans
+from dicodec.part10.element_span import ElementSpan, FoundSpans, PackedSpans
 from dicodec.part10.elements import PIXEL_DATA_TAGS, KnownEnds, Walker, items_state_vrs
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
@@ -47,22 +47,6 @@ class _SpansByTag(dict[int, "ElementSpan | None"]):
         return None
 
 
-class _FoundSpans(dict[int, "ElementSpan | None"]):
-    """Spans by tag, found when they are asked for, once; None for tags that are absent.
-
-    Attributes:
-        elements: in which they are found.
-    """
-
-    __slots__ = ("elements",)
-    elements: PackedSpans
-
-    def __missing__(self, tag: int) -> ElementSpan | None:
-        place = self.elements.find(tag)
-        span = self[tag] = None if place < 0 else self.elements[place]
-        return span
-
-
 class DataSet:
     """The elements of one level, a data set's top level or an item of a sequence, in file order.
 
@@ -72,6 +56,9 @@ class DataSet:
         elements: the spans, in file order; of duplicates the first counts.
         limits: bounds on walking.
         ends: of sequences of the source, see KnownEnds.
+
+    Attributes:
+        find: returns the span of an element by its tag, or None if it is absent.
     """
 
     def __init__(
@@ -87,28 +74,21 @@ class DataSet:
         self.elements = elements
         self.limits = limits
         self.ends: KnownEnds = {} if ends is None else ends
-        self._by_tag: _FoundSpans | _SpansByTag
+        self._by_tag: FoundSpans | _SpansByTag
+        self.find: Callable[[int], ElementSpan | None]
         if isinstance(elements, PackedSpans):
-            self._by_tag = _FoundSpans()
-            self._by_tag.elements = elements
+            self._by_tag = FoundSpans(elements)
         else:  # as {span.tag: span for span in reversed(elements)}, in a fifth of the time
             backwards = zip(map(_TAG, reversed(elements)), reversed(elements), strict=True)
             self._by_tag = _SpansByTag(backwards)
+        self.find = self._by_tag.__getitem__  # not a method: it is asked twenty times a file
 
-    def find(self, tag: int) -> ElementSpan | None:
-        """Return the span of an element, or None if it is absent."""
-        return self._by_tag[tag]
-
-    def list_pixel_data(self) -> list[ElementSpan]:
-        """Return the elements of Pixel Data, Float and Double Float Pixel Data, in file order."""
+    def find_pixel_data(self) -> list[int]:
+        """Return the indices of Pixel Data, Float and Double Float Pixel Data, in file order."""
         elements = self.elements
         if isinstance(elements, PackedSpans):
-            places = sorted(place for tag in PIXEL_DATA_TAGS for place in elements.find_all(tag))
-            return [elements[place] for place in places]
-        if len(self._by_tag) == len(elements):  # there are no duplicates
-            found = [span for tag in PIXEL_DATA_TAGS if (span := self._by_tag[tag])]
-            return sorted(found, key=lambda span: span.start) if len(found) > 1 else found
-        return [span for span in elements if span.tag in PIXEL_DATA_TAGS]
+            return elements.find_all(PIXEL_DATA_TAGS)
+        return [index for index, span in enumerate(elements) if span.tag in PIXEL_DATA_TAGS]
 
     def read_raw(self, span: ElementSpan) -> bytes:
         """Return all bytes of an element, header and delimiter included.

@@ -437,7 +437,7 @@ def _assume_native_syntax(
 
 
 def _find_pixel_data(data_set: DataSet) -> ElementSpan | None:
-    spans = data_set.list_pixel_data()
+    spans = [data_set.elements[index] for index in data_set.find_pixel_data()]
     if len(spans) > 1:
         raise MalformedFileError(
             "the data set has more than one of Pixel Data, Float and Double Float Pixel Data",

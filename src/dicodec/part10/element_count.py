@@ -25,7 +25,8 @@ def check_element_count(data_set: DataSet, most: int) -> None:
     Raises:
         LimitExceededError: it has more.
     """
-    pixels = sum(span.length for span in data_set.list_pixel_data())
+    elements = data_set.elements
+    pixels = sum(elements[index].length for index in data_set.find_pixel_data())
     if (data_set.source.size - pixels) // _LEAST > most:
         _Count(most).add(data_set)
 

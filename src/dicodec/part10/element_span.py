@@ -7,7 +7,7 @@ and objects are made of them alone.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from dicodec._kernels import COMPILED
 from dicodec.model.records import NamedTuple
@@ -86,11 +86,12 @@ class PackedSpans(Sequence[ElementSpan]):
     def __getitem__(self, index: int | slice) -> ElementSpan | list[ElementSpan]:
         if isinstance(index, slice) or self._all is not None:
             return self._list_all()[index]
-        place = index + len(self) if index < 0 else index
+        count = len(self.records) // RECORD_SIZE
+        place = index + count if index < 0 else index
         span = self._made.get(place)
         if span is None:
             assert COMPILED is not None
-            if not 0 <= place < len(self):
+            if not 0 <= place < count:
                 raise IndexError(index)
             (span,) = COMPILED.unpack_elements(self.records, place, place + 1, ElementSpan)
             span = self._made.setdefault(place, span)
@@ -102,18 +103,15 @@ class PackedSpans(Sequence[ElementSpan]):
     def __reversed__(self) -> Iterator[ElementSpan]:
         return reversed(self._list_all())
 
-    def find(self, tag: int) -> int:
-        """Return the index of the first element of a tag; -1 if there is none."""
+    def find_all(self, wanted: Collection[int]) -> list[int]:
+        """Return the indices of all elements of some tags, in file order."""
         assert COMPILED is not None
-        place: int = COMPILED.find_element(self.records, tag, 0)
-        return place
-
-    def find_all(self, tag: int) -> Iterator[int]:
-        """Yield the indices of all elements of a tag."""
-        assert COMPILED is not None
-        place = -1
-        while (place := COMPILED.find_element(self.records, tag, place + 1)) >= 0:
-            yield place
+        found = []
+        for tag in wanted:
+            place = -1
+            while (place := COMPILED.find_element(self.records, tag, place + 1)) >= 0:
+                found.append(place)
+        return sorted(found)
 
     def list_possible_sequences(self, least: int) -> Iterator[ElementSpan]:
         """Yield the elements of VR SQ, or of none, whose values have a number of bytes at least."""
@@ -141,3 +139,24 @@ class PackedSpans(Sequence[ElementSpan]):
                 spans[place] = span
             self._all = spans
         return self._all
+
+
+class FoundSpans(dict[int, "ElementSpan | None"]):
+    """Spans by tag, found when they are asked for, once; None for tags that are absent.
+
+    Args:
+        elements: in which they are found; of duplicates the first.
+    """
+
+    __slots__ = ("_elements",)
+
+    def __init__(self, elements: PackedSpans) -> None:
+        super().__init__()
+        self._elements = elements
+
+    def __missing__(self, tag: int) -> ElementSpan | None:
+        assert COMPILED is not None, "spans are packed"
+        elements = self._elements
+        place = COMPILED.find_element(elements.records, tag, 0)
+        span = self[tag] = None if place < 0 else elements[place]
+        return span

@@ -112,11 +112,12 @@ class ElementWriter:
         self._edited = array("I", self._edits).tobytes()
         self._context = make_reencoding_context(data_set)
         self.oddities = self._context.oddities
-        place = _find_place_of_pixel_data(data_set)
-        self._has_pixels = place is not None
+        pixel_data = data_set.find_pixel_data()
+        self._has_pixels = bool(pixel_data)
         count = len(data_set.elements)
-        self._before = range(count if place is None else place)
-        self._after = range(count if place is None else place + 1, count)
+        place = pixel_data[0] if pixel_data else count
+        self._before = range(place)
+        self._after = range(place + 1, count)
 
     def write_before_pixel_data(self, sink: Sink) -> dict[int, int]:
         """Write all elements before Pixel Data, or all if the data set has none.
@@ -248,16 +249,6 @@ class ElementWriter:
             self._context,
             offset=start,
         )
-
-
-def _find_place_of_pixel_data(data_set: DataSet) -> int | None:
-    """Return the index of the first element of Pixel Data; it is near the end, if it is there."""
-    spans = data_set.list_pixel_data()
-    if not spans:
-        return None
-    elements = data_set.elements
-    start = spans[0].start
-    return next(i for i in range(len(elements) - 1, -1, -1) if elements[i].start == start)
 
 
 def make_reencoding_context(data_set: DataSet) -> ReencodingContext:
