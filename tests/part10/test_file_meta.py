@@ -185,7 +185,7 @@ def test_a_walk_to_the_stated_end_finds_what_a_careful_one_does(
         damaged[offset % len(damaged)] = value
     content = bytes(damaged[:kept])
 
-    with mock.patch.object(file_meta, "_walk_as_stated", return_value=None):
+    with mock.patch.object(file_meta, "_read_as_stated", return_value=None):
         careful = describe_head(content)
 
     assert describe_head(content) == careful

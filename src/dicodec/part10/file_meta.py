@@ -33,6 +33,8 @@ _MOST_STRAY_BYTES = 1024
 _SURE_ELEMENTS = 6
 _GROUP_LENGTH_HEADER = b"\x02\x00\x00\x00UL\x04\x00"
 """Tag, VR and length of File Meta Information Group Length in explicit VR little endian."""
+_LONGEST_GROUP = 1 << 16
+"""Bytes of a group 2 that is read at once."""
 _FIRST_GROUPS = (0x0002, 0x0004, 0x0008, 0x0010, 0x0018, 0x0020, 0x0028)
 """Groups that real data sets without a preamble begin with."""
 
@@ -157,6 +159,11 @@ def _read_group_2(
     elif not states_vr(head):
         encoding = IMPLICIT_LITTLE
         oddities.append(Oddity(OddityId.IMPLICIT_FILE_META, "group 2 is in implicit VR", start))
+    if (
+        encoding == EXPLICIT_LITTLE
+        and (stated := _read_as_stated(source, start, limits)) is not None
+    ):
+        return stated
     elements: list[MetaElement] = []
     position = start
     stated_end: int | None = None
@@ -193,8 +200,6 @@ def _read_group_2(
 def _walk_group_2(
     source: ByteSource, start: int, encoding: DataSetEncoding
 ) -> Sequence[ElementSpan]:
-    if encoding == EXPLICIT_LITTLE and (stated := _walk_as_stated(source, start)) is not None:
-        return stated
     # The walk goes on only within group 2, because elements after it may be in another encoding.
     spans: list[ElementSpan] = []
     position = start
@@ -214,24 +219,34 @@ def _walk_group_2(
     return spans
 
 
-def _walk_as_stated(source: ByteSource, start: int) -> Sequence[ElementSpan] | None:
-    """Return the elements of a group 2 that ends where its group length says; None of any other.
+def _read_as_stated(
+    source: ByteSource, start: int, limits: Limits
+) -> tuple[tuple[MetaElement, ...], int] | None:
+    """Return a group 2 that ends where its group length says, and its end; None of any other.
 
     So it is in almost all files, and takes one walk in place of a look behind each element.
     """
     first = source.read(start, 12)
-    end = start + 12 + int.from_bytes(first[8:], "little")
-    if not first.startswith(_GROUP_LENGTH_HEADER) or end > source.size:
+    length = 12 + int.from_bytes(first[8:], "little")
+    end = start + length
+    if not first.startswith(_GROUP_LENGTH_HEADER) or length > _LONGEST_GROUP or end > source.size:
         return None
-    if source.read(end, 2) == b"\x02\x00":
+    raw = source.read(start, length + 2)
+    if raw[length:] == b"\x02\x00":
         return None
     walker = Walker(source, until=end)
     try:
         spans = walker.list_elements(start, end, EXPLICIT_LITTLE)
     except (MalformedFileError, TruncatedFileError, LimitExceededError):
         return None
-    tidy = not walker.oddities and all(span.tag >> 16 == 2 for span in spans)
-    return spans if tidy else None
+    elements = []
+    for tag, vr, _, value, size, _, _ in spans:
+        if tag >> 16 != 2 or size > limits.element_size:
+            return None
+        if tag != tags.FILE_META_GROUP_LENGTH:
+            elements.append(MetaElement(tag, vr, raw[value - start : value - start + size]))
+    tidy = not walker.oddities and len(elements) + 1 == len(spans)
+    return (tuple(elements), end) if tidy else None
 
 
 def _to_little_endian(value: bytes, vr: str) -> bytes:
