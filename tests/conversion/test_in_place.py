@@ -19,7 +19,7 @@ from dicodec.conversion.output import exchange
 from dicodec.conversion.output.kept_originals import LIST_NAME
 from dicodec.conversion.output.part_file import (
     PART_SUFFIX,
-    create_part_file,
+    PartFile,
     is_part_file,
     make_part_name,
     remove_leftover,
@@ -321,12 +321,13 @@ def test_a_leftover_is_removed_by_the_next_that_writes_the_target(source: Path) 
 
 def test_a_part_file_in_the_works_is_not_taken_for_a_leftover(tmp_path: Path) -> None:
     target = tmp_path / "target"
-    with create_part_file(target, 0o600) as (first, _):
+    with PartFile(target, 0o600) as one:
+        first = one.path
         first.write_bytes(b"first")
         assert not remove_leftover(first)
-        with create_part_file(target, 0o600) as (second, _):
-            assert second != first
-            assert is_part_file(second.name)
+        with PartFile(target, 0o600) as other:
+            assert other.path != first
+            assert is_part_file(other.path.name)
         assert first.read_bytes() == b"first"
     assert contents(tmp_path) == {}
 
@@ -345,7 +346,7 @@ def test_interrupted_just_when_it_was_made_a_part_file_goes(
         return descriptor
 
     monkeypatch.setattr(os, "open", open_and_interrupt)
-    with pytest.raises(interruption), create_part_file(tmp_path / "a", 0o600):
+    with pytest.raises(interruption), PartFile(tmp_path / "a", 0o600):
         pass
 
     assert not [*tmp_path.iterdir()]
@@ -353,7 +354,8 @@ def test_interrupted_just_when_it_was_made_a_part_file_goes(
 
 def test_a_part_file_that_was_renamed_is_no_longer_ours_to_remove(tmp_path: Path) -> None:
     target = tmp_path / "target"
-    with create_part_file(target, 0o600) as (path, _):
+    with PartFile(target, 0o600) as part:
+        path = part.path
         path.rename(target)
         path.write_bytes(b"of another process")
     assert contents(tmp_path) == {"target": b"", path.name: b"of another process"}
@@ -370,8 +372,8 @@ def test_what_is_no_part_file_stays(tmp_path: Path) -> None:
 
     assert not remove_leftover(link)
     assert not remove_leftover(pipe)
-    with create_part_file(tmp_path / "a", 0o600) as (path, _):
-        assert path != link
+    with PartFile(tmp_path / "a", 0o600) as part:
+        assert part.path != link
     assert precious.read_bytes() == b"precious"
 
 

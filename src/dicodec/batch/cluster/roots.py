@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
-from dicodec.conversion.output.part_file import create_part_file
+from dicodec.conversion.output.part_file import PartFile
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, SourceUnavailableError, TargetUnavailableError
 from dicodec.model.records import dataclass
@@ -71,11 +71,10 @@ def keep_probes(read: Iterable[str], written: Iterable[str]) -> Iterator[list[Ro
                 continue
             content = os.urandom(32)
             with translate_write_errors():
-                probe, descriptor = probes.enter_context(
-                    create_part_file(Path(path, _PROBE), 0o644)
-                )
-                os.write(descriptor, content)
-            roots.append(Root(path, written=True, known=str(probe), digest=_digest(content)))
+                probe = probes.enter_context(PartFile(Path(path, _PROBE), 0o644))
+                os.write(probe.descriptor, content)
+            known = str(probe.path)
+            roots.append(Root(path, written=True, known=known, digest=_digest(content)))
         done = {root.path for root in roots}
         others = [path for path in dict.fromkeys(read) if path not in done]
         yield roots + [root for path in others if (root := _look_at_source(path)) is not None]
@@ -176,7 +175,7 @@ def _unseen(root: Root) -> DicodecError:
 def _try_to_write(root: Root) -> None:
     place = Path(root.path, f"{_PROBE}-{os.urandom(8).hex()}")
     try:
-        with create_part_file(place, 0o600):
+        with PartFile(place, 0o600):
             pass
     except OSError as cause:
         text = f"the machine {socket.gethostname()} cannot write there: {cause.strerror or cause}"

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from dicodec.batch.proof.signing import Signer
-from dicodec.conversion.output.part_file import create_part_file
+from dicodec.conversion.output.part_file import PartFile
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, InvalidOptionError, TargetExistsError
 from dicodec.model.implementation import VERSION
@@ -92,9 +92,9 @@ def write_manifest(path: str, root: str, ledger: Ledger, signer: Signer) -> tupl
         "public_key": signer.public_key,
     }
     try:
-        with translate_write_errors(), create_part_file(Path(path), 0o666) as (part, descriptor):
+        with translate_write_errors(), PartFile(Path(path), 0o666) as part:
             digest = sha256()
-            with open(descriptor, "wb", closefd=False) as out:
+            with open(part.descriptor, "wb", closefd=False) as out:
 
                 def write(fields: dict[str, Any]) -> None:
                     line = dump_json_line(fields).encode("ascii") + b"\n"
@@ -107,8 +107,8 @@ def write_manifest(path: str, root: str, ledger: Ledger, signer: Signer) -> tupl
                     write({"path": name, **json.loads(text)})
                 signature = signer.sign(digest.digest())
                 write({"signature": signature, "algorithm": "Ed25519"})
-            os.fsync(descriptor)
-            part.replace(path)
+            os.fsync(part.descriptor)
+            part.path.replace(path)
     except DicodecError as error:
         error.with_location(path=path)
         raise

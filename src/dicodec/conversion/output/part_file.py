@@ -10,12 +10,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT, lock_file
 from dicodec.part10.beneath import PinnedPath
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Self
 
 PART_SUFFIX = ".dicodec-part"
 
@@ -23,28 +26,45 @@ _LONGEST_NAME = 255
 """Bytes of a file's name on the usual file systems."""
 
 
-@contextmanager
-def create_part_file(target: Path, mode: int) -> Iterator[tuple[Path, int]]:
-    """Create the part file of a target, and remove it when the block ends, if it is still there.
+class PartFile:
+    """A new part file of a target, which is removed when it is closed, if it is still there.
+
+    It is closed at the end of a `with` block, or by who takes it over from one.
 
     Args:
         target: the file that it may become.
         mode: permission bits, before the process's mask.
 
-    Yields:
-        Its path, and a descriptor that is open for reading and writing and holds the lock.
+    Attributes:
+        path: of the part file.
+        descriptor: open for reading and writing; it holds the lock. -1 once it is closed.
 
     Raises:
         OSError: it cannot be created.
     """
-    path, descriptor = _create(target, mode)
-    try:
-        yield path, descriptor
-    finally:
-        # Once it has been renamed, another process may have begun its own under this name.
-        if is_named(path, descriptor):
-            path.unlink()
-        os.close(descriptor)
+
+    __slots__ = ("descriptor", "path")
+
+    def __init__(self, target: Path, mode: int) -> None:
+        self.path, self.descriptor = _create(target, mode)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the part file, unless it has taken another name, and unlock it; once is enough."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor < 0:
+            return
+        try:
+            # Once it has been renamed, another process may have begun its own under this name.
+            if is_named(self.path, descriptor):
+                self.path.unlink()
+        finally:
+            os.close(descriptor)
 
 
 def is_part_file(name: str) -> bool:

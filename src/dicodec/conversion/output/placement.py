@@ -10,13 +10,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from dicodec.conversion.output.kept_originals import enter_kept_original, sync_list
 from dicodec.conversion.output.original import Original, read_original, replace_original
-from dicodec.conversion.output.part_file import is_named
+from dicodec.conversion.output.part_file import PartFile, is_named
 from dicodec.conversion.output.replacement import (
     check_backup,
     keep_backup,
@@ -50,29 +50,25 @@ class WrittenResult:
     Attributes:
         target: the name that the part file gets.
         part: the part file.
-        descriptor: of the part file.
         overwrite: whether a file that is there may be replaced.
         backup: suffix of the name under which the file that is replaced is kept; None for none.
         original: the state of the file to be replaced since before it was read as the source;
             None if the source is another.
-        cleaning: removes the part file, if it is still there, and closes the descriptor.
         permit: see `Permit`; None if nobody else may be at the result.
         synced: whether it is synced before it takes its name, and its folder after that.
     """
 
     target: Path
-    part: Path
-    descriptor: int
+    part: PartFile
     overwrite: bool
     backup: str | None
     original: Original | None
-    cleaning: ExitStack
     permit: Permit | None = None
     synced: bool = True
 
     def sync(self) -> None:
         """Wait until the part file's content is on the disk."""
-        _sync(self.descriptor)
+        _sync(self.part.descriptor)
 
     def enter_backup(self) -> None:
         """Enter the file that is about to be replaced in the list of kept originals."""
@@ -94,21 +90,21 @@ class WrittenResult:
         Raises:
             WriteError: another file has the part file's name.
         """
-        if not is_named(self.part, self.descriptor):
+        if not is_named(self.part.path, self.part.descriptor):
             raise WriteError("another process has put a file in the place of the result")
         if self.permit is not None:
             self.permit()
         if self.original is not None:
             self._replace(self.original)
         elif self.overwrite:
-            os.replace(self.part, self.target)  # noqa: PTH105 - it is hot
+            os.replace(self.part.path, self.target)  # noqa: PTH105 - it is hot
         else:
-            _rename_new(self.part, self.target)
-        self.cleaning.close()
+            _rename_new(self.part.path, self.target)
+        self.part.close()
 
     def _replace(self, original: Original) -> None:
         try:
-            replace_original(self.part, self.target, original)
+            replace_original(self.part.path, self.target, original)
         except SourceChangedError:
             if self.backup is not None:
                 release_backup(self.target, self.backup)
@@ -152,22 +148,22 @@ class Placement:
             # Linux begins to write the changes, and waits for nothing. So the changes of all
             # are in the journal before the first is synced.
             with suppress(OSError):
-                os.posix_fadvise(result.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                os.posix_fadvise(result.part.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def find_part_of_last(self) -> Path:
         """Return the path of the result that was added last, until it has its place."""
-        return self._waiting[-1].part
+        return self._waiting[-1].part.path
 
     def read_state_of_last(self) -> os.stat_result:
         """Return the state of the result that was added last."""
-        return os.fstat(self._waiting[-1].descriptor)
+        return os.fstat(self._waiting[-1].part.descriptor)
 
     def give_up(self, start: int) -> None:
         """Remove all results but the first `start`."""
         if not start:
             self.folders.clear()
         while len(self._waiting) > start:
-            self._waiting.pop().cleaning.close()
+            self._waiting.pop().part.close()
 
     def place(self) -> list[DicodecError | None]:
         """Put all results in their places; see the function `place`."""

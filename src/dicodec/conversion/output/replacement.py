@@ -12,7 +12,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from dicodec.conversion.output.part_file import create_part_file
+from dicodec.conversion.output.part_file import PartFile
 from dicodec.errors import TargetExistsError
 
 _OF_THE_CONTENT = frozenset({"security.ima", "security.evm", "security.capability"})
@@ -122,13 +122,13 @@ def release_backup(target: Path, suffix: str) -> None:
 def _copy(target: Path, backup: Path) -> None:
     import shutil  # it takes milliseconds to load, and most file systems have hard links
 
-    with create_part_file(backup, 0o600) as (part, descriptor):
-        shutil.copyfile(target, part)
-        take_over(part, target, target.stat())
-        shutil.copystat(target, part)
-        os.fsync(descriptor)
+    with PartFile(backup, 0o600) as part:
+        shutil.copyfile(target, part.path)
+        take_over(part.path, target, target.stat())
+        shutil.copystat(target, part.path)
+        os.fsync(part.descriptor)
         if not os.path.lexists(backup):
-            part.rename(backup)
+            part.path.rename(backup)
 
 
 def _has_same_content(one: Path, two: Path) -> bool:

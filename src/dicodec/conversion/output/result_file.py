@@ -11,12 +11,12 @@ import io
 import os
 import stat
 from collections.abc import Buffer, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dicodec.conversion.output.kept_originals import is_kept_original
 from dicodec.conversion.output.original import Original
-from dicodec.conversion.output.part_file import create_part_file
+from dicodec.conversion.output.part_file import PartFile
 from dicodec.conversion.output.placement import Placement, WrittenResult, place
 from dicodec.conversion.output.replacement import check_backup, take_over
 from dicodec.conversion.output.target_stream import check_stream, copy_to_stream
@@ -82,8 +82,8 @@ def create_output(
         notes=notes,
         placement=placement,
         durability=durability,
-    ) as (part, _):
-        yield part
+    ) as part:
+        yield part.path
 
 
 @contextmanager
@@ -118,8 +118,8 @@ def _create_result(
     notes: list[str] | None,
     placement: Placement | None,
     durability: str,
-) -> Iterator[tuple[Path, int]]:
-    """Yield path and descriptor of the file that `create_output` makes."""
+) -> Iterator[PartFile]:
+    """Yield the file that `create_output` makes."""
     replaced = check_target(target, overwrite=overwrite)
     if replaced is not None:
         target = target.resolve()
@@ -131,31 +131,34 @@ def _create_result(
             notes.append(_OTHER_NAMES.format(replaced.st_nlink - 1))
     # The new file may be read, while it is written, only by those who may read the replaced one.
     mode = _NEW_FILE_MODE if replaced is None else _PRIVATE_MODE
-    with translate_write_errors(), ExitStack() as stack:
-        part, descriptor = stack.enter_context(create_part_file(target, mode))
-        yield part, descriptor
-        if replaced is not None:
-            kept = take_over(part, target, replaced)
-            if notes is not None:
-                notes += kept
-        later = placement is not None and durability != EACH
-        result = WrittenResult(
-            target=target,
-            part=part,
-            descriptor=descriptor,
-            overwrite=overwrite,
-            backup=backup if replaced is not None else None,
-            original=original,
-            cleaning=stack.pop_all() if later else stack,
-            permit=None if placement is None else placement.permit,
-            synced=durability != NEVER or original is not None or backup is not None,
-        )
-        if placement is not None and later:
-            placement.add(result)
-            return
-        (error,) = place([result])
-        if error is not None:
-            raise error
+    with translate_write_errors():
+        part = PartFile(target, mode)
+        later = False
+        try:
+            yield part
+            if replaced is not None:
+                kept = take_over(part.path, target, replaced)
+                if notes is not None:
+                    notes += kept
+            result = WrittenResult(
+                target=target,
+                part=part,
+                overwrite=overwrite,
+                backup=backup if replaced is not None else None,
+                original=original,
+                permit=None if placement is None else placement.permit,
+                synced=durability != NEVER or original is not None or backup is not None,
+            )
+            if placement is not None and durability != EACH:
+                placement.add(result)
+                later = True
+                return
+            (error,) = place([result])
+            if error is not None:
+                raise error
+        finally:
+            if not later:
+                part.close()
 
 
 def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
@@ -297,8 +300,8 @@ def open_result(
                 notes=notes,
                 placement=placement,
                 durability=durability,
-            ) as (_, descriptor),
-            open_for_writing(descriptor) as out,
+            ) as part,
+            open_for_writing(part.descriptor) as out,
         ):
             yield out
         return

@@ -34,6 +34,8 @@ class _Translation:
         cause: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if kind is None:
+            return
         if isinstance(cause, OSError):
             if cause.errno in _FULL:
                 raise DiskFullError("the target's file system is full") from cause
