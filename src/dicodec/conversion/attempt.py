@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from dicodec.codecs.sample_notes import RATIO_TOLERANCE, SampleNotes
 from dicodec.codecs.table import find_engines
@@ -31,7 +30,7 @@ from dicodec.errors import (
     TruncatedFileError,
 )
 from dicodec.model import tags
-from dicodec.model.edits import Edit, RemoveAttribute
+from dicodec.model.edits import Edit
 from dicodec.model.findings import Oddity
 from dicodec.model.option_table import INDEPENDENT
 from dicodec.model.records import dataclass, replace
@@ -149,11 +148,22 @@ class Attempt:
                 from dicodec.conversion.planning.in_place_losses import check_nothing_left_out
 
                 check_nothing_left_out(conversion.file, conversion.plan)
-            with self._open_result_file(request.target) as out:
+            with open_result(
+                request.target,
+                overwrite=request.options.overwrite,
+                backup=request.options.backup,
+                original=request.original,
+                notes=report.warnings,
+                placement=request.placement,
+                durability=request.options.durability,
+            ) as out:
                 if by_gdcm:
                     self._write_by_gdcm(conversion, out)
                 else:
                     self._write(conversion, out)
+                source = self._file.source
+                if isinstance(source, FileSource):
+                    source.check_unchanged()
         return report
 
     def _estimate_size(self, conversion: Conversion, frames: int) -> None:
@@ -263,24 +273,6 @@ class Attempt:
             report.warnings += [
                 text for text in select_warnings(report.oddities) if text not in known
             ]
-
-    @contextmanager
-    def _open_result_file(self, target: Target) -> Iterator[BinaryIO]:
-        """Yield the file that becomes the target, unless the source changes before it does."""
-        request = self._request
-        source = self._file.source if isinstance(self._file.source, FileSource) else None
-        with open_result(
-            target,
-            overwrite=request.options.overwrite,
-            backup=request.options.backup,
-            original=request.original,
-            notes=self._report.warnings,
-            placement=request.placement,
-            durability=request.options.durability,
-        ) as out:
-            yield out
-            if source is not None:
-                source.check_unchanged()
 
     def _write(self, conversion: Conversion, out: BinaryIO) -> None:
         report = self._report
@@ -397,10 +389,5 @@ class Attempt:
 def _is_right_already(conversion: Conversion) -> bool:
     """Whether the source is, byte for byte, the result asked for."""
     file, plan = conversion.file, conversion.plan
-    effective = [
-        edit
-        for edit in conversion.edits
-        if not isinstance(edit, RemoveAttribute) or file.data_set.find(edit.tag) is not None
-    ]
     same = plan.source == plan.target and plan.action in {Action.MOVE_VALUE, Action.NONE}
-    return same and not effective and not file.oddities and bool(file.stated_syntax)
+    return same and not conversion.edits and not file.oddities and bool(file.stated_syntax)

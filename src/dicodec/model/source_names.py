@@ -38,7 +38,7 @@ class ObjectUrl:
 
 def is_object_url(name: object) -> bool:
     """Return whether a name has the form of an object's URL; it may still be wrong."""
-    return isinstance(name, str) and name.partition("://")[0].lower() in SCHEMES and "://" in name
+    return isinstance(name, str) and "://" in name and name.partition("://")[0].lower() in SCHEMES
 
 
 def parse_object_url(name: str) -> ObjectUrl:

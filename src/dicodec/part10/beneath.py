@@ -148,7 +148,7 @@ class PinnedPath(PosixPath):
         """
         if name in {".", ".."} or "/" in name:
             raise ValueError(f"{name!r} is not the name of a file")
-        path = cls(folder.path, name)
+        path = cls(folder.prefix + name if name else folder.path)
         path._folder = folder
         path._entry = name
         path._reached_by = f"{folder.reached_by}/{name or '.'}"

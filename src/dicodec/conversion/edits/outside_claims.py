@@ -65,10 +65,10 @@ def _describe_file_set(
     plan, data_set = conversion.plan, conversion.file.data_set
     if (plan.source == plan.target and renewed is None) or is_directory(data_set):
         return []
-    instance = data_set.read_text(tags.SOP_INSTANCE_UID) if renewed is None else renewed[1]
     for place in dict.fromkeys(places):
         if (entry := find_entry(place)) is None:
             continue
+        instance = data_set.read_text(tags.SOP_INSTANCE_UID) if renewed is None else renewed[1]
         stated = {
             "SOP Instance UID": (entry.says.instance_uid, instance),
             "Transfer Syntax UID": (entry.says.syntax_uid, plan.target.uid),

@@ -51,6 +51,8 @@ def plan_edits(
 ) -> tuple[Edit, ...]:
     """Return the edits of a conversion; of two for one attribute the later one counts.
 
+    An attribute that is absent is not among those that are removed.
+
     Args:
         file: the source.
         plan: the plan of the pixels.
@@ -83,7 +85,14 @@ def plan_edits(
         own = {edit.tag for edit in wanted}
         edits = make_utf_8_edits(file.data_set, options.charset, edits, encoding, warnings, own)
     edits += wanted
-    return tuple({edit.tag: edit for edit in edits}.values())
+    find = file.data_set.find
+    return tuple(
+        [
+            edit
+            for edit in {edit.tag: edit for edit in edits}.values()
+            if edit.__class__ is not RemoveAttribute or find(edit.tag) is not None
+        ]
+    )
 
 
 def make_pixel_edits(

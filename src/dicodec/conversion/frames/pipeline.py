@@ -178,7 +178,7 @@ class _Writer:
     def _read_uid(self, tag: int, meta_tag: int) -> str:
         """Return a UID as the result's data set has it, else as the source's group 2 has it."""
         for edit in self._edits:
-            if isinstance(edit, SetAttribute) and edit.tag == tag:
+            if edit.tag == tag and isinstance(edit, SetAttribute):
                 value = edit.value
                 text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
                 return text.rstrip("\0 ")
