@@ -2,6 +2,7 @@
 #include "elements.h"
 #include "glue.h"
 
+#include <stddef.h>
 #include <string.h>
 
 enum { MOST_VRS = 64, MOST_AT_ONCE = 512 };
@@ -148,9 +149,13 @@ PyObject *find_element(PyObject *module, PyObject *arguments)
         return NULL;
     Py_ssize_t end = records.len / (Py_ssize_t)sizeof(element_record);
     int right = take_records(&records, first < end ? first : end, end);
-    for (Py_ssize_t i = first; right && found < 0 && i < end; i++)
-        if (get_record(&records, i).tag == tag)
+    const uint8_t *tags = (const uint8_t *)records.buf + offsetof(element_record, tag);
+    for (Py_ssize_t i = first; right && found < 0 && i < end; i++) {
+        uint32_t one;
+        memcpy(&one, tags + (size_t)i * sizeof(element_record), sizeof one);
+        if (one == tag)
             found = i;
+    }
     PyBuffer_Release(&records);
     return right ? PyLong_FromSsize_t(found) : NULL;
 }

@@ -25,6 +25,9 @@ FEW = 8
 """Instances that a class has before a method of its own is compiled: most have one or two a file.
 """
 
+MANY = 8
+"""Fields from which on instances of a frozen class remember their hash."""
+
 
 class _Missing:
     """Stands for a value that is not given; signatures show it where a factory makes the value."""
@@ -34,6 +37,12 @@ class _Missing:
 
 
 _MISSING: Any = _Missing()
+
+
+class _RememberingHash:
+    """Base of frozen classes of many fields, whose instances are looked up in every file."""
+
+    __slots__ = ("_hash",)
 
 
 class Field:
@@ -123,6 +132,10 @@ def _make_class(plain: type, *, frozen: bool, kw_only: bool, eq: bool) -> type:
     arguments = tuple(name for name, one in described.items() if one.init)
     contents["__record_arguments__"] = (arguments, _make_getter(arguments))
     contents["__replace__"] = replace
+    bases = plain.__bases__
+    if frozen and eq and len(described) >= MANY and bases == (object,):
+        bases = (_RememberingHash,)
+        contents.setdefault("__hash__", _remember_hash)
     _add_methods(contents, tuple(described), frozen=frozen, eq=eq)
 
     instances = 0
@@ -136,7 +149,7 @@ def _make_class(plain: type, *, frozen: bool, kw_only: bool, eq: bool) -> type:
 
     contents["__init__"] = __init__
     contents["__qualname__"] = plain.__qualname__
-    made: Any = type(plain)(plain.__name__, plain.__bases__, contents)
+    made: Any = type(plain)(plain.__name__, bases, contents)
     return made  # type: ignore[no-any-return]
 
 
@@ -180,6 +193,16 @@ def _add_methods(
         contents["__setattr__"] = _refuse_setting
         contents["__delattr__"] = _refuse_deletion
         contents.setdefault("__setstate__", _set_state)
+
+
+def _remember_hash(self: Any) -> int:
+    """Return the hash, which is computed once."""
+    try:
+        known: int = self._hash
+    except AttributeError:
+        known = hash(tuple([getattr(self, name) for name in self.__record_fields__]))
+        object.__setattr__(self, "_hash", known)
+    return known
 
 
 def _fill(self: Any, made: Any, given: tuple[Any, ...], named: dict[str, Any]) -> bool:
@@ -269,7 +292,8 @@ def _set_state(self: Any, state: Any) -> None:
     """Take the state that `object.__getstate__` returns: a `__dict__` and slots, or one of them."""
     for part in state if isinstance(state, tuple) else (state,):
         for name, value in (part or {}).items():
-            object.__setattr__(self, name, value)
+            if name != "_hash":  # in another process it is another
+                object.__setattr__(self, name, value)
 
 
 class _MadeByStandard:

@@ -224,11 +224,13 @@ class PinnedFile(os.PathLike[str]):
     Args:
         descriptor: of the file, for reading; its owner closes it.
         path: its path for people.
+        status: the operating system's record of it when it was opened.
     """
 
-    def __init__(self, descriptor: int, path: str) -> None:
+    def __init__(self, descriptor: int, path: str, status: os.stat_result) -> None:
         self._descriptor = descriptor
         self._path = path
+        self.status = status
 
     @property
     def descriptor(self) -> int:
@@ -295,9 +297,10 @@ def open_found(path: str) -> Iterator[PinnedFile]:
 
 
 def _pin(descriptor: int, path: str) -> PinnedFile:
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         raise _make_special(path)
-    return PinnedFile(descriptor, path)
+    return PinnedFile(descriptor, path, status)
 
 
 def pin_target(

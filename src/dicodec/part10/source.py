@@ -107,10 +107,13 @@ class FileSource:
 
     def __init__(self, file: BinaryIO | PinnedFile, *, owned: bool = True) -> None:
         self._file = file
-        self._descriptor = file.descriptor if isinstance(file, PinnedFile) else file.fileno()
+        if isinstance(file, PinnedFile):
+            self._descriptor, self.status = file.descriptor, file.status
+        else:
+            self._descriptor = file.fileno()
+            self.status = os.fstat(self._descriptor)
         self.raw = self._descriptor if hasattr(os, "pread") else None
         self._owned = owned
-        self.status = os.fstat(self._descriptor)
         self.size = self.status.st_size
         self._head = b""
         self._last = (0, 0, b"")  # offset, length asked for, bytes; replaced as one, for threads

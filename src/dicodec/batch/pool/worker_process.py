@@ -17,14 +17,14 @@ from _thread import start_new_thread  # of the library reference; `threading` ta
 
 from dicodec.batch.pool.channel import Channel
 from dicodec.batch.pool.current_item import CurrentItem
-from dicodec.batch.pool.messages import Word, WorkContext, translate_failure
+from dicodec.batch.pool.messages import GroupMessage, Word, WorkContext, translate_failure
 from dicodec.conversion.output.placement import Placement
+from dicodec.model.records import replace
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from dicodec.batch.pool.messages import GroupMessage
 
 _LONGEST_WAIT = 0.3
 """Seconds of work after which results are put in place without waiting for others."""
@@ -93,6 +93,7 @@ def carry_out(
         current: is told which item begins.
         kept: see `WorkContext`.
     """
+    group = _share_settings(group, kept)
     with Placement() as placement:
         waiting: list[tuple[int, bytes]] = []  # messages about results that are not in place yet
         since = time.monotonic()
@@ -110,6 +111,18 @@ def carry_out(
                 since = time.monotonic()
             if not held:
                 channel.send(message)
+
+
+def _share_settings(group: GroupMessage, kept: dict[type, Any]) -> GroupMessage:
+    """Return a group with the settings of the one before, if they are equal.
+
+    What is remembered about them is then found by their identity: they have many fields.
+    """
+    known = kept.get(GroupMessage)
+    if known == group.settings:
+        return replace(group, settings=known)
+    kept[GroupMessage] = group.settings
+    return group
 
 
 def _work_on(

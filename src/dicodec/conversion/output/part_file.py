@@ -56,14 +56,17 @@ class PartFile:
 
     def close(self) -> None:
         """Remove the part file, unless it has taken another name, and unlock it; once is enough."""
-        descriptor, self.descriptor = self.descriptor, -1
-        if descriptor < 0:
-            return
         try:
             # Once it has been renamed, another process may have begun its own under this name.
-            if is_named(self.path, descriptor):
+            if self.descriptor >= 0 and is_named(self.path, self.descriptor):
                 self.path.unlink()
         finally:
+            self.release()
+
+    def release(self) -> None:
+        """Unlock the part file, which has lost its name to the target; once is enough."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
             os.close(descriptor)
 
 

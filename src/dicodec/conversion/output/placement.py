@@ -100,7 +100,7 @@ class WrittenResult:
             os.replace(self.part.path, self.target)  # noqa: PTH105 - it is hot
         else:
             _rename_new(self.part.path, self.target)
-        self.part.close()
+        self.part.release()
 
     def _replace(self, original: Original) -> None:
         try:
@@ -233,6 +233,8 @@ def _rename_new(part: Path, target: Path) -> None:
         if os.path.lexists(target):
             raise TargetExistsError.at(str(target)) from None
         part.replace(target)
+    else:
+        part.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
