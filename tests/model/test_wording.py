@@ -6,9 +6,14 @@ import ast
 import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.filesize import decimal
 
 import dicodec
 from dicodec import convert
@@ -16,7 +21,7 @@ from dicodec.batch.policy.policy import load_policy
 from dicodec.cli.main import run
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError, TargetExistsError
 from dicodec.model.option_table import OPTIONS, REQUEST, Choice, Flag
-from dicodec.model.wording import as_field, as_key, as_switch, reword_text
+from dicodec.model.wording import as_field, as_key, as_switch, format_size, reword_text
 from dicodec.service.jobs.messages import Request
 from helpers.made import IMAGE_KINDS
 
@@ -145,3 +150,22 @@ def test_an_error_is_worded_once() -> None:
     with pytest.raises(InvalidOptionError) as raised:
         convert(CONTENT, io.BytesIO(), to="rle", qualty=3)  # type: ignore[call-arg]
     assert raised.value.hint == "did you mean `quality`?"
+
+
+@given(st.integers(0, 10**18 - 1) | st.integers(0, 2000))
+def test_sizes_are_as_rich_shows_them(size: int) -> None:
+    assert format_size(size) == decimal(size)
+
+
+def test_the_end_of_a_batch_loads_nothing_of_rich(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.dcm").write_bytes(CONTENT)
+    batch = (
+        f"run(['convert', {str(tmp_path / 'in')!r}, '--to', 'rle', '-o', {str(tmp_path / 'o')!r}])"
+    )
+    code = f"import sys; from dicodec.cli.main import run; {batch}; print(*sys.modules)"
+
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "bytes before" in ended.stderr or "kB before" in ended.stderr
+    assert not {"rich", "typing"} & {*ended.stdout.split()}

@@ -21,7 +21,7 @@ from dicodec.cli.service_arguments import QUEUE, check_broker_url
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.records import asdict
-from dicodec.model.wording import dump_json_line
+from dicodec.model.wording import dump_json_line, format_size
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -167,14 +167,12 @@ def _print_totals(ledger: Ledger, arguments: argparse.Namespace) -> None:
     elif arguments.format == "json":
         print(json.dumps([{**one._asdict(), "saved": one.saved} for one in totals]))
     else:
-        from rich.filesize import decimal
-
         for by, some in found.items():
             print(f"by {by}:")
             for one in some:
                 line = f"  {one.files} {one.value}"
                 if one.saved is not None:
-                    line += f": {decimal(one.bytes_before)} -> {decimal(one.bytes_after)}"
+                    line += f": {format_size(one.bytes_before)} -> {format_size(one.bytes_after)}"
                     line += f" ({-one.saved:+.1%})"
                 print_line(line, sys.stdout)
 
@@ -265,10 +263,8 @@ def _print_summary(ledger: Ledger, arguments: argparse.Namespace) -> None:
     elif form == "json":
         print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows]))
     else:
-        from rich.filesize import decimal
-
         for state, action, code, files, before, after in rows:
             line = f"{files} {state}"
             if action or code:
                 line += f", {'no pixels' if action == 'none' else action or code}"
-            print(f"{line}: {decimal(before)} -> {decimal(after)}" if action else line)
+            print(f"{line}: {format_size(before)} -> {format_size(after)}" if action else line)

@@ -10,7 +10,7 @@ from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.tables import LedgerEntry, State
 from dicodec.batch.ledger.totals import By, Total
 from dicodec.model.implementation import VERSION
-from dicodec.model.wording import write_on_one_line
+from dicodec.model.wording import format_size, write_on_one_line
 
 _MOST_FAILURES = 200
 """Failed files that the page lists; `dicodec jobs LEDGER list` has all."""
@@ -100,11 +100,10 @@ def _show(value: object) -> str:
 
 
 def _describe_saving(before: int, after: int) -> str:
-    from rich.filesize import decimal
-
     if not before:
         return "No file has a result."
-    return f"{decimal(before)} before, {decimal(after)} after: {_format_part(1 - after / before)}."
+    saved = _format_part(1 - after / before)
+    return f"{format_size(before)} before, {format_size(after)} after: {saved}."
 
 
 def _format_part(saved: float | None) -> str:
@@ -147,8 +146,6 @@ def _make_section(by: By, totals: Sequence[Total]) -> str:
 
 def _make_chart(by: By, about: str, totals: Sequence[Total], *, by_bytes: bool) -> str:
     """Return a chart of bars as SVG; a screen reader has its title, and the table behind it."""
-    from rich.filesize import decimal
-
     shown = totals[:_MOST_BARS]
     most = max(max(one.bytes_before, one.bytes_after) if by_bytes else one.files for one in shown)
     rows, height = [], 44 if by_bytes else 26
@@ -159,8 +156,8 @@ def _make_chart(by: By, about: str, totals: Sequence[Total], *, by_bytes: bool) 
         bars = [(one.files, "after", f"{one.files:,}")]
         if by_bytes:
             bars = [
-                (one.bytes_before, "before", f"{decimal(one.bytes_before)} before"),
-                (one.bytes_after, "after", f"{decimal(one.bytes_after)} after"),
+                (one.bytes_before, "before", f"{format_size(one.bytes_before)} before"),
+                (one.bytes_after, "after", f"{format_size(one.bytes_after)} after"),
             ]
         for place, (value, kind, text) in enumerate(bars):
             width = round(370 * value / most) if most else 0

@@ -25,6 +25,8 @@ _NAMED = r"`(\w+)(?:=([^`]*))?`"  # patterns are compiled at their first use, wh
 _INSIDE = r"""\w+\((.*)\)|\{["'](.*)["']: ["'](.*)["']\}|\[?["'](.*?)["']\]?|(.*)"""
 """The contents of a value: of Limits(...), {"keyword": "text"}, ["text"] or "text"; else all."""
 
+_SIZE_UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
+
 
 def reword_error[Error: DicodecError](error: Error, wording: Wording) -> Error:
     """Word the options in an error's message and hint for an entrance, and return the error."""
@@ -156,3 +158,14 @@ def describe_end(process: str, status: int) -> str:
     except ValueError:
         name = f"signal {-status}"
     return f"{process} was ended by {name}"
+
+
+def format_size(size: int) -> str:
+    """Return a number of bytes as text for people: 999 bytes, 1.0 kB, 105.8 MB; in powers of 1,000.
+
+    As `rich.filesize.decimal` does, without the 10 ms that it takes to load.
+    """
+    if size < 1000:
+        return f"{size} byte{'' if size == 1 else 's'}"
+    power = min((len(str(size)) - 1) // 3, len(_SIZE_UNITS))
+    return f"{size / 1000**power:,.1f} {_SIZE_UNITS[power - 1]}"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 
 from rich.console import Console
-from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from dicodec.batch.ledger.summary import Summary
 from dicodec.cli.convert.batch.report import format_duration
-from dicodec.model.wording import write_on_one_line
+from dicodec.model.wording import format_size, write_on_one_line
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -78,9 +77,8 @@ def format_progress(summary: Summary, total: int | None) -> str:
     seconds = max(summary.seconds, 1e-6)
     parts = [f"{summary.files} files" if total is None else f"{summary.files} of {total} files"]
     if summary.bytes_before:
-        parts.append(
-            f"{decimal(summary.bytes_before)}, {decimal(int(summary.bytes_before / seconds))}/s"
-        )
+        speed = format_size(int(summary.bytes_before / seconds))
+        parts.append(f"{format_size(summary.bytes_before)}, {speed}/s")
         saved = 1 - summary.bytes_after / summary.bytes_before
         parts.append(f"{saved:.0%} saved" if saved >= 0 else f"{-saved:.0%} more")
     parts.append(f"{fresh / seconds:.1f} files/s")

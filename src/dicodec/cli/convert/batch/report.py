@@ -13,7 +13,7 @@ from dicodec.cli.convert.output import ReportFile, format_reason, format_report
 from dicodec.cli.printing import print_line
 from dicodec.errors import DicodecError
 from dicodec.model.findings import Oddity
-from dicodec.model.wording import dump_json_line
+from dicodec.model.wording import dump_json_line, format_size
 from dicodec.report import ConversionReport, SizeEstimate, WarningKind
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -159,22 +159,18 @@ def format_summary(summary: Summary, *, dry_run: bool) -> list[str]:
 
 
 def _format_bytes(before: int, after: int, about: str = "") -> str:
-    from rich.filesize import decimal  # it takes 10 ms
-
     change = f" ({after / before - 1:+.1%})" if before else ""
-    return f"  {decimal(before)} before, {about}{decimal(after)} after{change}"
+    return f"  {format_size(before)} before, {about}{format_size(after)} after{change}"
 
 
 def _format_estimate(estimate: BatchEstimate) -> list[str]:
-    from rich.filesize import decimal
-
     sure = estimate.low == estimate.high
     about = "" if sure else "about "
     lines = [_format_bytes(estimate.bytes_before, estimate.bytes_after, about)]
     if not sure:
         lines.append(
-            f"  {decimal(estimate.low)} to {decimal(estimate.high)} after, with a confidence of "
-            f"{estimate.confidence:.0%}"
+            f"  {format_size(estimate.low)} to {format_size(estimate.high)} after, with a "
+            f"confidence of {estimate.confidence:.0%}"
         )
     lines.append(
         f"  estimated from {estimate.coded_files} of {estimate.files} files, of which "
