@@ -9,6 +9,7 @@ import pickle
 import re
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -62,9 +63,16 @@ def _make_both(names: list[str], defaults: list[Any], **options: Any) -> tuple[A
     return made[0], made[1]
 
 
-@given(_NAMES, st.data(), st.booleans(), st.booleans())
+@given(_NAMES, st.data(), st.booleans(), st.booleans(), st.sampled_from((0, 2, 250)))
 def test_instances_are_as_the_standard_librarys(
-    names: list[str], data: st.DataObject, frozen: bool, kw_only: bool
+    names: list[str], data: st.DataObject, frozen: bool, kw_only: bool, few: int
+) -> None:
+    with mock.patch.object(record_classes, "FEW", few):
+        compare_instances(names, data, frozen=frozen, kw_only=kw_only)
+
+
+def compare_instances(
+    names: list[str], data: st.DataObject, *, frozen: bool, kw_only: bool
 ) -> None:
     defaults = data.draw(st.lists(_VALUES, max_size=len(names)))
     ours, standard = _make_both(names, defaults, frozen=frozen, kw_only=kw_only)
@@ -107,6 +115,14 @@ def test_instances_survive_pickling_and_copying() -> None:
     for one in (Point(1, names=["a"]), Placed(2, 3), Count(4)):
         assert pickle.loads(pickle.dumps(one)) == one
         assert copy.deepcopy(one) == one
+
+
+def test_a_remembered_hash_stays_in_its_process() -> None:
+    limits = Limits(frames=3)
+    assert hash(limits) == hash(limits) == hash(Limits(frames=3)) != hash(Limits())
+    for copied in (pickle.loads(pickle.dumps(limits)), copy.copy(limits)):
+        assert copied == limits
+        assert not hasattr(copied, "_hash"), "strings have other hashes in another process"
 
 
 def test_each_instance_has_its_own_list() -> None:

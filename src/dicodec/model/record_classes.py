@@ -2,8 +2,8 @@
 
 The standard library's decorator has the compiler make six methods for each class, and it needs
 `inspect`. With 44 classes that was a third of the time that one small file took. Here one method is
-compiled, `__init__`, which takes 0.1 ms, and only for a class that has some instances; until then,
-and for all other methods, one serves all classes.
+compiled, `__init__`, which takes 0.1 ms and more, and only for a class that has many instances;
+until then, and for all other methods, one serves all classes.
 
 All classes have slots. Instances of one class are equal if their fields are, in order; frozen ones
 have a hash. `dataclasses.fields`, `replace`, `asdict`, `is_dataclass` and `dataclass` (for a
@@ -21,12 +21,18 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-FEW = 8
-"""Instances that a class has before a method of its own is compiled: most have one or two a file.
+FEW = 250
+"""Instances that a class has before a method of its own is compiled.
+
+Compiling takes as long as 250 instances longer take without.
 """
 
 MANY = 8
 """Fields from which on instances of a frozen class remember their hash."""
+
+
+type Filler = Callable[[Any, tuple[Any, ...], dict[str, Any]], bool]
+"""Sets the fields of an instance by arguments; returns whether they are such as the class takes."""
 
 
 class _Missing:
@@ -139,11 +145,14 @@ def _make_class(plain: type, *, frozen: bool, kw_only: bool, eq: bool) -> type:
     _add_methods(contents, tuple(described), frozen=frozen, eq=eq)
 
     instances = 0
+    fill: Filler | None = None
 
     def __init__(self: Any, *given: Any, **named: Any) -> None:  # noqa: N807 - it becomes the method
-        nonlocal instances
+        nonlocal instances, fill
         instances += 1
-        if instances > FEW or not _fill(self, made, given, named):
+        if fill is None:
+            fill = _make_filler(made)
+        if instances > FEW or not fill(self, given, named):
             made.__init__ = _compile_init(made, frozen=frozen)
             made.__init__(self, *given, **named)
 
@@ -205,29 +214,44 @@ def _remember_hash(self: Any) -> int:
     return known
 
 
-def _fill(self: Any, made: Any, given: tuple[Any, ...], named: dict[str, Any]) -> bool:
-    """Set the fields of an instance; return whether the arguments are such as the class takes."""
-    values = dict(zip(made.__match_args__, given, strict=False))
-    if len(values) < len(given) or not values.keys().isdisjoint(named):
-        return False
-    values |= named
-    for name, one in made.__record_fields__.items():
-        if one.init and name in values:
-            value = values.pop(name)
-        elif one.default is not _MISSING:
-            value = one.default
-        elif one.default_factory is not _MISSING:
-            value = one.default_factory()
-        elif one.init:
+def _make_filler(made: Any) -> Filler:
+    """Return a function that sets the fields of an instance of a class, without a compiler."""
+    steps = [
+        (
+            name if one.init else "",
+            one.init and not one.kw_only,
+            getattr(made, name).__set__,
+            one.default,
+            one.default_factory,
+        )
+        for name, one in made.__record_fields__.items()
+        # `__post_init__` sets the others
+        if one.init or one.default is not _MISSING or one.default_factory is not _MISSING
+    ]
+    finish = getattr(made, "__post_init__", None)
+
+    def fill(self: Any, given: tuple[Any, ...], named: dict[str, Any]) -> bool:
+        count, place, taken = len(given), 0, 0
+        for name, positional, set_value, default, factory in steps:
+            value = default
+            if positional and place < count:
+                value = given[place]
+                place += 1
+            elif name in named:
+                value = named[name]
+                taken += 1
+            elif value is _MISSING:
+                if factory is _MISSING:
+                    return False
+                value = factory()
+            set_value(self, value)
+        if place < count or taken < len(named):
             return False
-        else:
-            continue  # __post_init__ sets it
-        object.__setattr__(self, name, value)
-    if values:
-        return False
-    if hasattr(made, "__post_init__"):
-        self.__post_init__()
-    return True
+        if finish is not None:
+            finish(self)
+        return True
+
+    return fill
 
 
 def _compile_init(made: Any, *, frozen: bool) -> Callable[..., None]:
