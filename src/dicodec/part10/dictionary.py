@@ -7,12 +7,17 @@ parsed only as far as calls need.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import cache, lru_cache
 
 from dicodec.errors import InvalidOptionError
 from dicodec.model.records import NamedTuple
 
 _TAG_TEXT = re.compile(r"\(?([0-9A-Fa-f]{4}),?\s?([0-9A-Fa-f]{4})\)?")
+_KEY = 8
+"""Digits of a tag, with which each line begins."""
+_BLOCK = 1 << 12
+"""Characters among which a line is looked for, and to the end of the last one."""
 _AMBIGUOUS_PRIVATE = {"OB/OW": "OB or OW", "US/SS": "US or SS"}
 
 
@@ -37,15 +42,23 @@ def _find_line(key: str) -> list[str] | None:
     """
     from dicodec.part10._dictionary_data import ELEMENTS
 
-    start, end = 0, len(ELEMENTS)  # of the lines among which it is
-    while start < end:
-        middle = ELEMENTS.rfind("\n", start, (start + end) // 2) + 1 or start
-        found = ELEMENTS[middle : middle + len(key)]
-        after = ELEMENTS.index("\n", middle) + 1
-        if found == key:
-            return ELEMENTS[middle : after - 1].split("\t")
-        start, end = (after, end) if found < key else (start, middle)
-    return None
+    keys, starts = _index_lines()
+    block = bisect_right(keys, key)
+    if not block:
+        return None
+    # Nothing but the key of a line is eight digits before a tab.
+    place = ELEMENTS.find(f"{key}\t", starts[block - 1], starts[block])
+    return None if place < 0 else ELEMENTS[place : ELEMENTS.index("\n", place)].split("\t")
+
+
+@cache
+def _index_lines() -> tuple[list[str], list[int]]:
+    """Return the keys of some lines, evenly spread, and where these begin; behind them, the end."""
+    from dicodec.part10._dictionary_data import ELEMENTS
+
+    ends = [ELEMENTS.index("\n", place) + 1 for place in range(_BLOCK, len(ELEMENTS), _BLOCK)]
+    starts = [0, *[end for end in ends if end < len(ELEMENTS)]]
+    return [ELEMENTS[start : start + _KEY] for start in starts], [*starts, len(ELEMENTS)]
 
 
 @cache
