@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jpeg2000_arrays.h"
 #include "jpeg2000_components.h"
 #include "jpeg2000_encoder.h"
 #include "jpeg2000_main_header.h"
@@ -174,7 +175,8 @@ static kernel_status encode_blocks(jpeg2000_encoder *state)
 static kernel_status take_arrays(jpeg2000_encoder *state)
 {
     for (unsigned i = 0; i < state->image->components; i++) {
-        state->arrays[i] = malloc(state->stride * state->image->rows * sizeof(int32_t));
+        state->arrays[i] =
+            jpeg2000_take_array(state->stride * state->image->rows * sizeof(int32_t));
         if (!state->arrays[i])
             return KERNEL_NO_MEMORY;
     }
