@@ -139,8 +139,10 @@ static void load(const uint8_t *words, int32_t *samples, size_t count, const ker
         load_words(words, samples, count, 1, 2, image->is_signed);
     else if (image->components == 1)
         load_words(words, samples, count, 1, 1, image->is_signed);
+    else if (image->word_size == 2)
+        load_words(words, samples, count, 3, 2, image->is_signed);
     else
-        load_words(words, samples, count, image->components, image->word_size, image->is_signed);
+        load_words(words, samples, count, 3, 1, image->is_signed);
 }
 
 /* Subtract the level shift; return the smallest and largest sample of before. */

@@ -11,6 +11,8 @@
 enum {
     BLOCK = JPEG2000_BLOCK,
     QUADS = BLOCK / 2, /* of a row */
+    AHEAD = 8,         /* lines that are asked for before they are read */
+    CACHE_LINE = 16,   /* samples */
     MOST_PLANES = 23,  /* that floats of 2 * magnitude - 1 hold, and residuals */
     MAGNITUDE_ROOM = BLOCK * BLOCK * (MOST_PLANES + 1) / 8,
     CODE_ROOM = QUADS * QUADS / 2 * 30 / 8 + 1, /* two quads take up to 7 + 7 + 16 bits */
@@ -50,6 +52,18 @@ jpeg2000_ht_encoder *jpeg2000_make_ht_encoder(void)
         return NULL;
     jpeg2000_ht_make_encode_tables(&encoder->tables);
     return encoder;
+}
+
+/* Ask for the cache lines of a line, of whose like no processor finds the rule by itself. */
+static inline void fetch_line(const int32_t *samples, unsigned width)
+{
+#if defined(__GNUC__)
+    for (unsigned x = 0; x < width; x += CACHE_LINE)
+        __builtin_prefetch(samples + x);
+#else
+    (void)samples;
+    (void)width;
+#endif
 }
 
 /* Return all magnitudes of a line, or-ed. */
@@ -290,8 +304,11 @@ kernel_status jpeg2000_ht_encode_block(jpeg2000_ht_encoder *encoder,
     jpeg2000_block *block = place->block;
     const int32_t *samples = place->array + block->y * place->stride + block->x;
     uint32_t seen = 0;
-    for (unsigned y = 0; y < block->height; y++)
+    for (unsigned y = 0; y < block->height; y++) {
+        if (y + AHEAD < block->height)
+            fetch_line(samples + (y + AHEAD) * place->stride, block->width);
         seen |= gather_magnitudes(samples + y * place->stride, block->width);
+    }
     unsigned planes = seen ? 64 - count_high_zeros(seen) : 0;
     if (planes > place->subband->planes || planes > MOST_PLANES)
         return KERNEL_NOT_SERVED;
