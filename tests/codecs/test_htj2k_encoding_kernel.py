@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import imagecodecs
@@ -13,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
 
-from dicodec import _kernels
+from dicodec import _kernels, convert_bytes
 from dicodec.codecs.htj2k import Htj2kEncoder, count_decompositions
 from dicodec.codecs.jpeg2000 import Jpeg2000Decoder
 from dicodec.codecs.table import find_engines
@@ -21,7 +22,9 @@ from dicodec.errors import SampleRangeError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import find_by_name
-from helpers.kernels import kernels, without_kernels
+from helpers.kernels import kernels, outcome_of, without_kernels
+from helpers.made import IMAGE_KINDS
+from helpers.samples import native_samples
 
 type Pixels = np.ndarray[Any, Any]
 
@@ -198,6 +201,26 @@ def test_a_ct_is_as_small_as_by_openjph() -> None:
     with without_kernels():
         theirs = len(ENCODER.encode(pixels, image))
     assert 0.98 * theirs < ours <= theirs
+
+
+@pytest.mark.parametrize("to", ["htj2k-lossless", "htj2k-rpcl"])
+@pytest.mark.parametrize("name", sorted(IMAGE_KINDS))
+def test_files_are_the_same_but_for_the_stream(name: str, to: str) -> None:
+    native = IMAGE_KINDS[name].make(rows=70, columns=75)[0]
+    ours = outcome_of(lambda: convert_bytes(native, to=to))
+    with without_kernels():
+        theirs = outcome_of(lambda: convert_bytes(native, to=to))
+    if not isinstance(theirs, bytes):
+        assert ours == theirs
+        return
+    assert isinstance(ours, bytes)
+    with without_kernels():
+        back, expected = (convert_bytes(data, to="explicit-le") for data in (ours, theirs))
+    assert np.array_equal(native_samples(back), native_samples(expected))
+    headers = [pydicom.dcmread(BytesIO(data)) for data in (ours, theirs)]
+    for header in headers:
+        del header.PixelData
+    assert headers[0] == headers[1]
 
 
 @pytest.mark.parametrize("threads", [2, 3, 64, 1000])

@@ -33,18 +33,16 @@ static void put_size(const jpeg2000_header *header, jpeg2000_bytes *stream)
     }
 }
 
-/* Return how ISO/IEC 15444-15 8.7.3 writes the bits that magnitudes have at most. */
+/* Return how Ccap15 tells the bits that magnitudes have at most (MAGB), up to 27. */
 static uint32_t code_magnitude_bits(const jpeg2000_quantization *quantization)
 {
-    enum { LEAST = 8, FINE = 27, COARSE = 4, FIRST_COARSE = 19 };
-    unsigned most = 0;
+    enum { LEAST = 8 };
+    unsigned most = LEAST;
     for (unsigned i = 0; i < quantization->count; i++) {
         unsigned bits = quantization->guard_bits + quantization->exponents[i] - 1u;
         most = bits > most ? bits : most;
     }
-    if (most <= LEAST)
-        return 0;
-    return most < FINE ? most - LEAST : (most - FINE + COARSE - 1) / COARSE + FIRST_COARSE;
+    return most - LEAST;
 }
 
 /* CAP, A.5.2: the code-blocks are those of HTJ2K only, of one set of passes. */
