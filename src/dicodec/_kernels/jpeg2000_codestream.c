@@ -49,7 +49,7 @@ static uint32_t divide_up(uint32_t value, uint32_t by)
 /* SIZ, A.5.1: one kind of component, sampled at each point of the grid. */
 static bool read_size(byte_reader *body, jpeg2000_header *header)
 {
-    header->has_capabilities = take(body, 2) >> 14 == 1; /* Rsiz: else what the markers say counts */
+    header->has_capabilities = take(body, 2) >> 14 == 1; /* Rsiz; else what markers say counts */
     header->x1 = take(body, 4);
     header->y1 = take(body, 4);
     header->x0 = take(body, 4);
@@ -209,8 +209,8 @@ static bool read_own_quantization(byte_reader *body, jpeg2000_header *header, to
     return read_quantization(body, header->quantization + component);
 }
 
-/* CAP, A.5.2: capabilities of ISO/IEC 15444-15 alone, in which all code-blocks have high throughput,
- * in one set of passes, and there is no region of interest (its A.3). */
+/* CAP, A.5.2: capabilities of ISO/IEC 15444-15 alone, in which all code-blocks have high
+ * throughput, in one set of passes, and there is no region of interest (its A.3). */
 static bool read_capabilities(byte_reader *body, jpeg2000_header *header)
 {
     enum { PART_15 = 1 << (32 - 15), OTHER_BLOCKS = 0xC000, SETS = 0x2000, REGIONS = 0x1000 };

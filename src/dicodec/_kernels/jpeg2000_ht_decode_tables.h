@@ -12,12 +12,13 @@ enum {
     HT_IMPLIED_SHIFT = 9,      /* EMB (e_1) */
 };
 
-/* An entry of codes has, from the lowest bit on: the length of the codeword, what it tells, and the
- * index that it contributes to that of the next quad, which is 0 if nothing is significant. */
+/* An entry of codes has, from the lowest bit on: the length of the codeword, what it tells, and
+ * what it contributes to the index of the next quad, which is 0 if nothing is significant. */
 enum { HT_LENGTH = 63, HT_TOLD_SHIFT = 6, HT_TOLD = 0x1FFF, HT_WEST_SHIFT = 19 };
 
-/* An entry of prefixes has, from the lowest bit on: how many bits the residuals u of two quads take,
- * how many of them are prefixes, how long the first suffix is, and what the suffixes are added to. */
+/* An entry of prefixes has, from the lowest bit on: how many bits the residuals u of two quads
+ * take, how many of those are prefixes, how long the first suffix is, and what the suffixes are
+ * added to. */
 enum {
     HT_PREFIX_SHIFT = 6, HT_PREFIX = 7,
     HT_FIRST_SUFFIX_SHIFT = 9, HT_FIRST_SUFFIX = 7,

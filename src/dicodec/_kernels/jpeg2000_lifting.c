@@ -96,6 +96,56 @@ static void undo_reversible(const jpeg2000_signal *lines)
     restore_odd(odd, before, before + lanes, lines->odd * lanes);
 }
 
+/* Equations F-5 and F-6 for one row of each. */
+static inline void restore_even_row(int32_t *restrict even, const int32_t *coefficients,
+                                    const int32_t *left, const int32_t *right, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int32_t sum = (int32_t)((uint32_t)left[i] + (uint32_t)right[i] + 2);
+        even[i] = (int32_t)((uint32_t)coefficients[i] - (uint32_t)(sum >> 2));
+    }
+}
+
+static inline void restore_odd_row(int32_t *odd, const int32_t *coefficients,
+                                   const int32_t *restrict left, const int32_t *restrict right,
+                                   size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int32_t sum = (int32_t)((uint32_t)left[i] + (uint32_t)right[i]);
+        odd[i] = (int32_t)((uint32_t)coefficients[i] + (uint32_t)(sum >> 1));
+    }
+}
+
+/* Return a place up to the last one of some, and 0 for one before the first. */
+static inline size_t clamp_place(size_t place, size_t shift, size_t count)
+{
+    place = place < shift ? 0 : place - shift;
+    return place < count ? place : count - 1;
+}
+
+/* Samples of even places are put beside the array. Then, going down, each pair of rows that is
+ * written lies where no coefficient is that is read later. */
+KERNEL_VARIANTS
+void jpeg2000_undo_reversible_columns(const jpeg2000_signal *lines, int32_t *first, size_t stride)
+{
+    size_t lanes = lines->lanes, even = lines->even, odd = lines->odd;
+    size_t starts_odd = lines->starts_odd;
+    int32_t *evens = lines->evens.integers, *odds = first + even * stride;
+    for (size_t i = 0; i < even; i++)
+        restore_even_row(evens + i * lanes, first + i * stride,
+                         odds + clamp_place(i, !starts_odd, odd) * stride,
+                         odds + clamp_place(i + 1, !starts_odd, odd) * stride, lanes);
+    for (size_t i = 0; i < even || i < odd; i++) {
+        if (i < odd)
+            restore_odd_row(first + (2 * i + !starts_odd) * stride, odds + i * stride,
+                            evens + clamp_place(i, starts_odd, even) * lanes,
+                            evens + clamp_place(i + 1, starts_odd, even) * lanes, lanes);
+        if (i < even)
+            memcpy(first + (2 * i + starts_odd) * stride, evens + i * lanes,
+                   lanes * JPEG2000_COEFFICIENT);
+    }
+}
+
 static void lift_evens(const jpeg2000_signal *lines, float factor)
 {
     const float *odd = lines->odds.floats, *before = lines->starts_odd ? odd : odd - lines->lanes;

@@ -36,6 +36,11 @@ void jpeg2000_set_signal(jpeg2000_signal *set, uint32_t start, uint32_t end, siz
 /* 1D_SR, F.3.6: from coefficients to samples, in place. */
 void jpeg2000_undo_lifting(const jpeg2000_signal *lines, bool is_reversible);
 
+/* The same of reversible coefficients that are rows of an array, `stride` apart: those of even
+ * places first, then the odd ones, at least one of each. They become samples in place; of the
+ * lines the evens are room. */
+void jpeg2000_undo_reversible_columns(const jpeg2000_signal *lines, int32_t *first, size_t stride);
+
 /* 1D_SD, F.4.6: from samples to coefficients, in place. */
 void jpeg2000_apply_lifting(const jpeg2000_signal *lines, bool is_reversible);
 

@@ -54,6 +54,10 @@ static void undo_columns(char *first, size_t stride, const jpeg2000_signal *line
                          bool is_reversible)
 {
     size_t size = lines->lanes * JPEG2000_COEFFICIENT;
+    if (is_reversible && lines->even && lines->odd) {
+        jpeg2000_undo_reversible_columns(lines, (int32_t *)first, stride);
+        return;
+    }
     stride *= JPEG2000_COEFFICIENT;
     for (size_t i = 0; i < lines->even; i++)
         memcpy(lines->evens.bytes + i * size, first + i * stride, size);
