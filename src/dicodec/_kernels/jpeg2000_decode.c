@@ -1,7 +1,9 @@
 #include "jpeg2000.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "jpeg2000_arrays.h"
 #include "jpeg2000_block_decode.h"
 #include "jpeg2000_components.h"
 #include "jpeg2000_ht_decode.h"
@@ -43,16 +45,27 @@ typedef struct {
     jpeg2000_share share;
 } worker;
 
+static void clear_block(const jpeg2000_block *block, int32_t *array, size_t stride)
+{
+    array += block->y * stride + block->x;
+    for (unsigned y = 0; y < block->height; y++, array += stride)
+        memset(array, 0, block->width * sizeof *array);
+}
+
 static kernel_status decode_block(void *given, const jpeg2000_precinct *precinct,
                                   const jpeg2000_precinct_part *part, jpeg2000_block *block)
 {
     const worker *mine = given;
     const jpeg2000_coding *coding = mine->state->header.coding + precinct->component;
-    if (!block->passes || precinct->resolution + mine->state->halvings > coding->levels)
-        return KERNEL_DONE;
     const jpeg2000_piece *pieces = mine->state->pieces.pieces;
     void *array = mine->decoded->arrays[precinct->component];
     size_t stride = mine->decoded->stride;
+    if (precinct->resolution + mine->state->halvings > coding->levels)
+        return KERNEL_DONE;
+    if (!block->passes) {
+        clear_block(block, array, stride);
+        return KERNEL_DONE;
+    }
     if (mine->ht_blocks)
         return jpeg2000_decode_ht_block(mine->ht_blocks, part->subband, coding, block, pieces,
                                         array, stride);
@@ -133,8 +146,10 @@ static kernel_status decode_divided(decoder *state, uint32_t index, tile *decode
     decoded->stride = jpeg2000_width(area);
     if (!decoded->stride || !jpeg2000_height(area))
         return status;
+    size_t count = decoded->stride * jpeg2000_height(area);
     for (unsigned i = 0; i < state->header.components && status == KERNEL_DONE; i++) {
-        decoded->arrays[i] = calloc(decoded->stride * jpeg2000_height(area), sizeof(int32_t));
+        if (count <= SIZE_MAX / sizeof(int32_t))
+            decoded->arrays[i] = jpeg2000_take_array(count * sizeof(int32_t));
         if (!decoded->arrays[i])
             status = KERNEL_NO_MEMORY;
     }
