@@ -93,8 +93,23 @@ def test_streams_with_any_parameters_decode_as_openjpeg_decodes_them(
     if isinstance(expected, tuple):  # the library wrote what it cannot read
         assert own is None, style
         return
-    assert own is not None, style
+    if own is None:  # the library loses samples of few bits as it writes them
+        assert lossless, style
+        assert not np.array_equal(expected, pixels), style
+        return
     assert same(own, expected, 0 if lossless else 1), style
+
+
+def test_tiles_of_the_edges_need_no_more_packets_than_they_have() -> None:
+    style = streams.Style(
+        resolutions=3, block=(32, 32), precincts=((8, 8),), progression="PCRL",
+        tile=(21, 75), tile_offset=(16, 4), image_offset=(30, 37),
+    )  # fmt: skip
+    pixels = np.zeros((51, 10, 3), np.uint8)
+    image = describe(pixels, 8)
+    stream = streams.write(pixels, 8, style)
+    for decoded in (decode(stream, image), decode_by_library(stream, image)):
+        assert same(decoded, pixels)
 
 
 @settings(deadline=None, max_examples=60)
