@@ -111,6 +111,24 @@ def test_a_frozen_instance_refuses_changes() -> None:
         del point.row
 
 
+@pytest.mark.parametrize("few", [0, 250])
+def test_a_subclass_finishes_its_own_instances(few: int) -> None:
+    @dataclass(frozen=True, slots=True)
+    class Square:
+        side: int
+        area: int = field(init=False, default=0)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "area", self.side**2)
+
+    class Doubled(Square):
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "area", 2 * self.side**2)
+
+    with mock.patch.object(record_classes, "FEW", few):
+        assert (Square(3).area, Doubled(3).area) == (9, 18)
+
+
 def test_instances_survive_pickling_and_copying() -> None:
     for one in (Point(1, names=["a"]), Placed(2, 3), Count(4)):
         assert pickle.loads(pickle.dumps(one)) == one

@@ -228,7 +228,7 @@ def _make_filler(made: Any) -> Filler:
         # `__post_init__` sets the others
         if one.init or one.default is not _MISSING or one.default_factory is not _MISSING
     ]
-    finish = getattr(made, "__post_init__", None)
+    finishes = hasattr(made, "__post_init__")
 
     def fill(self: Any, given: tuple[Any, ...], named: dict[str, Any]) -> bool:
         count, place, taken = len(given), 0, 0
@@ -247,8 +247,8 @@ def _make_filler(made: Any) -> Filler:
             set_value(self, value)
         if place < count or taken < len(named):
             return False
-        if finish is not None:
-            finish(self)
+        if finishes:
+            self.__post_init__()
         return True
 
     return fill

@@ -75,13 +75,13 @@ class DataSet:
         self.limits = limits
         self.ends: KnownEnds = {} if ends is None else ends
         self._by_tag: FoundSpans | _SpansByTag
-        self.find: Callable[[int], ElementSpan | None]
         if isinstance(elements, PackedSpans):
             self._by_tag = FoundSpans(elements)
         else:  # as {span.tag: span for span in reversed(elements)}, in a fifth of the time
             backwards = zip(map(_TAG, reversed(elements)), reversed(elements), strict=True)
             self._by_tag = _SpansByTag(backwards)
-        self.find = self._by_tag.__getitem__  # not a method: it is asked twenty times a file
+        # Not a method, because it is asked twenty times a file.
+        self.find: Callable[[int], ElementSpan | None] = self._by_tag.__getitem__
 
     def find_pixel_data(self) -> list[int]:
         """Return the indices of Pixel Data, Float and Double Float Pixel Data, in file order."""
