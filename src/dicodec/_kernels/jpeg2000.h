@@ -7,7 +7,6 @@
  *        jpeg2000_packet_headers   those that are written
  *   C    jpeg2000_arithmetic_*  arithmetic coding
  *   D    jpeg2000_block_*       coefficient bit modeling
- *        jpeg2000_ht_*             of HTJ2K: ISO/IEC 15444-15
  *   E    jpeg2000_quantization  steps
  *   F    jpeg2000_wavelet       the wavelet transformation
  *   G    jpeg2000_components    component transformations, level shift

@@ -213,10 +213,10 @@ static bool read_own_quantization(byte_reader *body, jpeg2000_header *header, to
  * throughput, in one set of passes, and there is no region of interest (its A.3). */
 static bool read_capabilities(byte_reader *body, jpeg2000_header *header)
 {
-    enum { PART_15 = 1 << (32 - 15), OTHER_BLOCKS = 0xC000, SETS = 0x2000, REGIONS = 0x1000 };
+    enum { OTHER_BLOCKS = 0xC000, SETS = 0x2000, REGIONS = 0x1000 };
     uint32_t parts = take(body, 4), capabilities = take(body, 2);
     if (body->failed || count_left(body) || header->high_throughput
-        || !header->has_capabilities || parts != PART_15
+        || !header->has_capabilities || parts != JPEG2000_PART_15
         || capabilities & (OTHER_BLOCKS | SETS | REGIONS))
         return false;
     header->high_throughput = true;

@@ -8,6 +8,7 @@ enum {
     JPEG2000_MOST_SUBBANDS = 3 * JPEG2000_MOST_LEVELS + 1,
     JPEG2000_MOST_BLOCK_EXPONENT = 6, /* code-blocks of up to 64 x 64 are served */
     JPEG2000_MOST_PLANES = 30,        /* bit-planes of a code-block */
+    JPEG2000_PART_15 = 1 << (32 - 15), /* in Pcap, A.5.2: ISO/IEC 15444-15 */
 };
 
 enum { JPEG2000_LRCP, JPEG2000_RLCP, JPEG2000_RPCL, JPEG2000_PCRL, JPEG2000_CPRL };

@@ -34,7 +34,7 @@ static void plan_exponents(const jpeg2000_encoder *state, unsigned levels,
 {
     unsigned bits = state->image->bits_stored;
     unsigned more = state->header.component_transform;
-    more += state->is_high_throughput && bits < FEW_BITS;
+    more += state->header.high_throughput && bits < FEW_BITS;
     quantization->guard_bits = GUARD_BITS;
     quantization->count = 3u * levels + 1;
     for (unsigned i = 0; i < quantization->count; i++) {
@@ -47,9 +47,9 @@ static void plan_component(const jpeg2000_encoder *state, jpeg2000_coding *codin
                            jpeg2000_quantization *quantization)
 {
     const kernel_image *image = state->image;
-    coding->levels = (uint8_t)(state->is_high_throughput
+    coding->levels = (uint8_t)(state->header.high_throughput
                                    ? state->levels : choose_levels(image->rows, image->columns));
-    coding->block_style = state->is_high_throughput ? JPEG2000_HIGH_THROUGHPUT : 0;
+    coding->block_style = state->header.high_throughput ? JPEG2000_HIGH_THROUGHPUT : 0;
     coding->block_width = coding->block_height = BLOCK_EXPONENT;
     coding->is_reversible = !state->goal;
     memset(coding->precinct_width, 15, sizeof coding->precinct_width);
@@ -71,7 +71,7 @@ static void plan(jpeg2000_encoder *state)
     header->components = image->components;
     header->precision = image->bits_stored;
     header->is_signed = image->is_signed;
-    header->progression = state->goal || state->is_high_throughput
+    header->progression = state->goal || state->header.high_throughput
                               ? JPEG2000_RPCL : JPEG2000_LRCP; /* as OpenJPEG's, or OpenJPH's */
     header->layers = 1;
     for (unsigned i = 0; i < image->components; i++)
@@ -132,7 +132,7 @@ static kernel_status encode_block(void *given, const jpeg2000_precinct *precinct
     const jpeg2000_encoder *state = mine->state;
     const void *array = state->arrays[precinct->component];
     const jpeg2000_block_place place = {part->subband, block, array, state->stride};
-    if (state->is_high_throughput)
+    if (state->header.high_throughput)
         return jpeg2000_ht_encode_block(mine->ht_blocks, &place, &mine->bytes);
     if (!state->goal) {
         mine->places[mine->waiting++] = place;
@@ -147,7 +147,7 @@ static kernel_status encode_block(void *given, const jpeg2000_precinct *precinct
 static kernel_status encode_share(void *given)
 {
     jpeg2000_worker *mine = given;
-    if (mine->state->is_high_throughput)
+    if (mine->state->header.high_throughput)
         mine->ht_blocks = jpeg2000_make_ht_encoder();
     else
         mine->blocks = jpeg2000_make_block_encoder();
@@ -269,7 +269,7 @@ kernel_status jpeg2000_encode_high_throughput(const uint8_t *words, const kernel
                                               bool transform, unsigned levels, unsigned threads,
                                               uint8_t **stream, size_t *length)
 {
-    jpeg2000_encoder state = {.image = image, .is_high_throughput = true, .levels = levels,
+    jpeg2000_encoder state = {.image = image, .header.high_throughput = true, .levels = levels,
                               .threads = threads, .header.component_transform = transform};
     return encode_image(&state, words, stream, length);
 }

@@ -29,8 +29,7 @@ typedef struct jpeg2000_encoder {
     size_t stride;
     void *arrays[JPEG2000_MOST_COMPONENTS]; /* integers, or floats of a lossy stream */
     const jpeg2000_goal *goal;              /* NULL without loss */
-    bool is_high_throughput;                /* HTJ2K, without loss */
-    unsigned levels;                        /* of decomposition, that its stream is to have */
+    unsigned levels;                        /* of decomposition, of a stream of high throughput */
     jpeg2000_sample_range seen;
     double most_error;     /* squared, of all samples, that the goal allows */
     unsigned lowest_plane; /* that is encoded */

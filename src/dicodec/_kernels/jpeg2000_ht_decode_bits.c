@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "jpeg2000_ht_codes.h"
+
 enum {
     ONES = 0xFF,
     STUFFED_BEFORE = 0x90, /* bytes from there on in VLC, which is read backward */
@@ -16,12 +18,6 @@ typedef struct {
     uint64_t held;
     unsigned count;
 } bit_writer;
-
-ALWAYS_INLINE void store_word(uint8_t *at, uint64_t word)
-{
-    for (unsigned i = 0; i < 8; i++)
-        at[i] = (uint8_t)(word >> 8 * i);
-}
 
 ALWAYS_INLINE void put_bits(bit_writer *writer, unsigned bits, unsigned count)
 {
@@ -151,11 +147,10 @@ static void refill_events(jpeg2000_ht_events *events)
 
 void jpeg2000_read_ht_run(jpeg2000_ht_events *events)
 {
-    static const uint8_t EXPONENTS[] = {0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5}; /* Table 2 */
-    enum { LAST_STATE = sizeof EXPONENTS - 1, MOST_BITS = 6 };
+    enum { LAST_STATE = JPEG2000_HT_MEL_STATES - 1, MOST_BITS = 6 };
     if (events->count < MOST_BITS)
         refill_events(events);
-    unsigned exponent = EXPONENTS[events->state], taken = 1;
+    unsigned exponent = jpeg2000_ht_mel_exponents[events->state], taken = 1;
     if (events->bits >> 63) {
         events->zeros = 1u << exponent;
         events->state += events->state < LAST_STATE;

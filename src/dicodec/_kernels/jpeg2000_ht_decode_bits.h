@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "jpeg2000_block_model.h"
+#include "jpeg2000_ht_bits.h"
 
 enum { HT_SPARE_BYTES = 1152 }; /* behind the bits; a row of quads takes less, also if damaged */
 
@@ -24,16 +24,6 @@ bool jpeg2000_take_ht_forward(jpeg2000_ht_bits *bits, const uint8_t *data, size_
 /* Take the bits of VLC, 7.1.4, from the last byte but one back to the first; behind them are zeros.
  * `data` has at least 2 bytes; false if a stuffed bit is 1. */
 bool jpeg2000_take_ht_backward(jpeg2000_ht_bits *bits, const uint8_t *data, size_t length);
-
-/* Return 57 or more bits from a place on. */
-ALWAYS_INLINE uint64_t peek_bits(const uint8_t *bytes, size_t place)
-{
-    const uint8_t *at = bytes + (place >> 3);
-    uint64_t bits = (uint64_t)at[0] | (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16
-                    | (uint64_t)at[3] << 24 | (uint64_t)at[4] << 32 | (uint64_t)at[5] << 40
-                    | (uint64_t)at[6] << 48 | (uint64_t)at[7] << 56;
-    return bits >> (place & 7);
-}
 
 /* The adaptive run-length coder of events, 7.3.3. */
 typedef struct {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "jpeg2000_ht_codes.h"
 #include "processor.h"
 
 /* Which vectors there are is found when it runs, but for AddressSanitizer, which so sees both. */
@@ -12,12 +13,6 @@
 #else
 #define HAS_VECTORS 0
 #endif
-
-/* The bits of a quad's field, a byte each. */
-static const uint32_t SPREAD[16] = {
-    0x00000000, 0x00000001, 0x00000100, 0x00000101, 0x00010000, 0x00010001, 0x00010100, 0x00010101,
-    0x01000000, 0x01000001, 0x01000100, 0x01000101, 0x01010000, 0x01010001, 0x01010100, 0x01010101,
-};
 
 static const uint32_t SUMS = 0x01010101; /* times bytes: in each the sum of those up to it */
 
@@ -46,8 +41,8 @@ static bool read_samples(jpeg2000_ht_bits bits, size_t *place, const jpeg2000_ht
         unsigned bound = find_bound(told, row->residuals[q], above + 2 * q);
         if (bound > most)
             return false;
-        uint32_t lengths = SPREAD[told & HT_SIGNIFICANT] * bound
-                           - SPREAD[told >> HT_KNOWN_SHIFT & HT_SIGNIFICANT];
+        uint32_t lengths = jpeg2000_ht_bytes[told & HT_SIGNIFICANT] * bound
+                           - jpeg2000_ht_bytes[told >> HT_KNOWN_SHIFT & HT_SIGNIFICANT];
         uint32_t ends = lengths * SUMS;
         for (unsigned half = 0; half < 2; half++) {
             uint64_t word = peek_bits(bits.bytes, *place + (half ? ends >> 8 & 255 : 0));

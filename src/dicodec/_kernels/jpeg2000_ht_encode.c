@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "jpeg2000_block_model.h"
-#include "jpeg2000_ht_encode_tables.h"
+#include "jpeg2000_ht_codes.h"
 #include "jpeg2000_ht_encode_bits.h"
+#include "jpeg2000_ht_encode_tables.h"
 #include "processor.h"
 
 enum {
@@ -185,12 +186,6 @@ static void describe_row(quad_row *row, const sample_line *above)
                    row->residuals);
 }
 
-/* By a set of a quad's samples, a byte of one for each. */
-static const uint32_t BYTES[16] = {
-    0x0, 0x1, 0x100, 0x101, 0x10000, 0x10001, 0x10100, 0x10101,
-    0x1000000, 0x1000001, 0x1000100, 0x1000101, 0x1010000, 0x1010001, 0x1010100, 0x1010101,
-};
-
 /* Take the code of a quad behind one before it, of `*length` bits; a quad without significant
  * neighbours also has a MEL symbol. */
 ALWAYS_INLINE uint32_t take_code(jpeg2000_ht_mel *mel, const jpeg2000_ht_quad_code *codes,
@@ -201,7 +196,7 @@ ALWAYS_INLINE uint32_t take_code(jpeg2000_ht_mel *mel, const jpeg2000_ht_quad_co
     unsigned significance = pattern >> 4;
     if (!context)
         jpeg2000_ht_put_mel(mel, significance != 0);
-    row->lengths[quad] = row->bounds[quad] * BYTES[significance] - BYTES[known];
+    row->lengths[quad] = row->bounds[quad] * jpeg2000_ht_bytes[significance] - jpeg2000_ht_bytes[known];
     *length = code >> 8 & 15;
     return code & 0xFF;
 }

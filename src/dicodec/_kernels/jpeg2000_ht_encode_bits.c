@@ -3,16 +3,14 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "jpeg2000_ht_codes.h"
+
 enum {
     CHUNK = 7, /* bytes that a window holds for certain */
     SCUP_BITS = 12,
 };
 
 static const uint64_t EACH_BYTE = UINT64_C(0x0001010101010101); /* of a chunk */
-
-/* Table 2 */
-enum { MEL_STATES = 13 };
-static const uint8_t MEL_EXPONENTS[MEL_STATES] = {0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5};
 
 static void put_mel_bits(jpeg2000_ht_mel *mel, unsigned value, unsigned count)
 {
@@ -28,7 +26,7 @@ static void put_mel_bits(jpeg2000_ht_mel *mel, unsigned value, unsigned count)
 
 void jpeg2000_ht_put_mel(jpeg2000_ht_mel *mel, unsigned symbol)
 {
-    unsigned exponent = MEL_EXPONENTS[mel->state];
+    unsigned exponent = jpeg2000_ht_mel_exponents[mel->state];
     if (symbol) {
         put_mel_bits(mel, mel->run, 1 + exponent);
         mel->run = 0;
@@ -36,28 +34,16 @@ void jpeg2000_ht_put_mel(jpeg2000_ht_mel *mel, unsigned symbol)
     } else if (++mel->run == 1u << exponent) {
         put_mel_bits(mel, 1, 1);
         mel->run = 0;
-        mel->state += mel->state < MEL_STATES - 1;
+        mel->state += mel->state < JPEG2000_HT_MEL_STATES - 1;
     }
-}
-
-static inline uint64_t load(const uint8_t *bytes)
-{
-    return bytes[0] | (uint64_t)bytes[1] << 8 | (uint64_t)bytes[2] << 16 | (uint64_t)bytes[3] << 24
-           | (uint64_t)bytes[4] << 32 | (uint64_t)bytes[5] << 40 | (uint64_t)bytes[6] << 48
-           | (uint64_t)bytes[7] << 56;
-}
-
-static inline uint64_t look(const uint8_t *bits, size_t position)
-{
-    return load(bits + (position >> 3)) >> (position & 7);
 }
 
 /* Fill the bytes behind the bits; return how many bits there are. */
 static size_t finish(jpeg2000_ht_bit_writer *bits, const uint8_t *first, uint64_t filling)
 {
     size_t count = 8 * (size_t)(bits->at - first) + bits->held;
-    jpeg2000_ht_store(bits->at, bits->window | filling << bits->held);
-    jpeg2000_ht_store(bits->at + 8, filling);
+    store_word(bits->at, bits->window | filling << bits->held);
+    store_word(bits->at + 8, filling);
     return count;
 }
 
@@ -70,11 +56,11 @@ size_t jpeg2000_ht_stuff_magnitudes(jpeg2000_ht_bit_writer *bits, const uint8_t 
     const uint8_t *start = out;
     bool after_ones = false;
     while (position < count) {
-        uint64_t window = look(first, position), ones = window & (window >> 4);
+        uint64_t window = peek_bits(first, position), ones = window & (window >> 4);
         ones &= ones >> 2;
         ones &= ones >> 1;
         if (!after_ones && !(ones & EACH_BYTE) && count - position >= 8 * CHUNK) {
-            jpeg2000_ht_store(out, window);
+            store_word(out, window);
             out += CHUNK;
             position += 8 * CHUNK;
             continue;
@@ -95,7 +81,7 @@ static uint8_t *stuff_codes(const uint8_t *first, size_t count, uint8_t *end, un
     size_t position = 0;
     *at = 0xFF; /* for Scup */
     for (;;) {
-        uint64_t window = look(first, position);
+        uint64_t window = peek_bits(first, position);
         if (!(((window & 0x7F * EACH_BYTE) + EACH_BYTE) & 0x80 * EACH_BYTE)
             && count - position >= 8 * CHUNK) {
             for (unsigned i = 0; i < CHUNK; i++)

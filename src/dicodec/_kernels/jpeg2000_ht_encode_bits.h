@@ -6,7 +6,8 @@
 #define DICODEC_JPEG2000_HT_ENCODE_BITS_H
 
 #include <stddef.h>
-#include <stdint.h>
+
+#include "jpeg2000_ht_bits.h"
 
 enum {
     JPEG2000_HT_AT_ONCE = 56, /* bits that are put at once */
@@ -20,25 +21,12 @@ typedef struct {
     uint8_t *at;
 } jpeg2000_ht_bit_writer;
 
-/* Written without a loop, because only so does the compiler make one instruction of it. */
-static inline void jpeg2000_ht_store(uint8_t *bytes, uint64_t value)
-{
-    bytes[0] = (uint8_t)value;
-    bytes[1] = (uint8_t)(value >> 8);
-    bytes[2] = (uint8_t)(value >> 16);
-    bytes[3] = (uint8_t)(value >> 24);
-    bytes[4] = (uint8_t)(value >> 32);
-    bytes[5] = (uint8_t)(value >> 40);
-    bytes[6] = (uint8_t)(value >> 48);
-    bytes[7] = (uint8_t)(value >> 56);
-}
-
 /* Put the lowest `count` bits of a value, all others being 0; up to JPEG2000_HT_AT_ONCE. */
 static inline void jpeg2000_ht_put(jpeg2000_ht_bit_writer *bits, uint64_t value, unsigned count)
 {
     bits->window |= value << bits->held;
     bits->held += count;
-    jpeg2000_ht_store(bits->at, bits->window);
+    store_word(bits->at, bits->window);
     unsigned whole = bits->held & ~7u;
     bits->at += whole >> 3;
     bits->window >>= whole;

@@ -6,18 +6,13 @@ void jpeg2000_put(jpeg2000_bytes *stream, uint32_t value, unsigned count)
         stream->bytes[stream->length++] = (uint8_t)(value >> 8 * count);
 }
 
-static bool is_high_throughput(const jpeg2000_header *header)
-{
-    return header->coding->block_style & JPEG2000_HIGH_THROUGHPUT;
-}
-
 /* SIZ, A.5.1 */
 static void put_size(const jpeg2000_header *header, jpeg2000_bytes *stream)
 {
     enum { EXTENDED_CAPABILITIES = 0x4000 };
     jpeg2000_put(stream, 0xFF51, 2);
     jpeg2000_put(stream, 38 + 3 * header->components, 2);
-    jpeg2000_put(stream, is_high_throughput(header) ? EXTENDED_CAPABILITIES : 0, 2);
+    jpeg2000_put(stream, header->high_throughput ? EXTENDED_CAPABILITIES : 0, 2);
     jpeg2000_put(stream, header->x1, 4);
     jpeg2000_put(stream, header->y1, 4);
     jpeg2000_put(stream, 0, 4);
@@ -48,10 +43,9 @@ static uint32_t code_magnitude_bits(const jpeg2000_quantization *quantization)
 /* CAP, A.5.2: the code-blocks are those of HTJ2K only, of one set of passes. */
 static void put_capabilities(const jpeg2000_header *header, jpeg2000_bytes *stream)
 {
-    enum { PART_15 = 1 << (32 - 15) };
     jpeg2000_put(stream, 0xFF50, 2);
     jpeg2000_put(stream, 8, 2);
-    jpeg2000_put(stream, PART_15, 4);
+    jpeg2000_put(stream, JPEG2000_PART_15, 4);
     jpeg2000_put(stream, code_magnitude_bits(header->quantization), 2);
 }
 
@@ -98,7 +92,7 @@ bool jpeg2000_write_header(const jpeg2000_header *header, jpeg2000_bytes *stream
         return false;
     jpeg2000_put(stream, 0xFF4F, 2);
     put_size(header, stream);
-    if (is_high_throughput(header))
+    if (header->high_throughput)
         put_capabilities(header, stream);
     put_coding(header, stream);
     put_quantization(header->quantization, stream);

@@ -7,7 +7,8 @@
 /* Append a number of some bytes, for which there is room. */
 void jpeg2000_put(jpeg2000_bytes *stream, uint32_t value, unsigned count);
 
-/* Append SOC, SIZ, CAP with high throughput, COD and QCD of components that are coded alike; false without memory. */
+/* Append SOC, SIZ, CAP with high throughput, COD and QCD of components that are coded alike; false
+ * without memory. */
 bool jpeg2000_write_header(const jpeg2000_header *header, jpeg2000_bytes *stream);
 
 #endif

@@ -91,18 +91,18 @@ static kernel_status write_part(jpeg2000_encoder *state, unsigned part, unsigned
 kernel_status jpeg2000_write_tile_parts(jpeg2000_encoder *state)
 {
     jpeg2000_bytes *stream = &state->stream;
-    unsigned parts = state->is_high_throughput ? state->header.coding->levels + 1u : 1;
+    unsigned parts = state->header.high_throughput ? state->header.coding->levels + 1u : 1;
     size_t next = 0, list = 0, length;
     if (!jpeg2000_make_room(stream, LIST_HEAD + LISTED * parts))
         return KERNEL_NO_MEMORY;
-    if (state->is_high_throughput)
+    if (state->header.high_throughput)
         list = put_list(stream, parts);
     state->next = 0;
     for (unsigned part = 0; part < parts; part++) {
         kernel_status status = write_part(state, part, parts, &next, &length);
         if (status != KERNEL_DONE)
             return status;
-        if (state->is_high_throughput)
+        if (state->header.high_throughput)
             write_over(stream, list + part * LISTED, length);
     }
     if (!jpeg2000_make_room(stream, JPEG2000_MARKERS))
