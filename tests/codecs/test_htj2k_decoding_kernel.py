@@ -15,30 +15,24 @@ from hypothesis import strategies as st
 from dicodec import _kernels
 from dicodec.codecs.jpeg2000 import Jpeg2000Decoder
 from dicodec.codecs.table import find_engines
-from dicodec.errors import DicodecError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import find_by_name
 from helpers import jpeg2000_streams as streams
+from helpers.jpeg2000_decoding import (
+    DECODER,
+    Pixels,
+    decode,
+    decode_by_library,
+    describe,
+    same,
+)
 from helpers.kernels import without_kernels
 
-type Pixels = np.ndarray[Any, Any]
-type Outcome = Pixels | tuple[type[DicodecError], str]
-
 KERNELS: Any = _kernels.COMPILED
-DECODER = Jpeg2000Decoder()
 PROGRESSIONS = ("LRCP", "RLCP", "RPCL", "PCRL", "CPRL")
 BLOCKS = (None, (64, 64), (32, 32), (4, 4), (8, 64), (64, 8), (16, 4), (4, 64))
 STEPS = (0.0001, 0.001, 0.01, 0.1, 0.3)
-
-
-def describe(pixels: Pixels, stored: int) -> ImagePixelDescription:
-    rows, columns = pixels.shape[:2]
-    samples = 1 if pixels.ndim == 2 else 3
-    return ImagePixelDescription(
-        rows, columns, samples, "MONOCHROME2" if samples == 1 else "RGB", 8 * pixels.itemsize,
-        stored, stored - 1, int(pixels.dtype.kind == "i"),
-    )  # fmt: skip
 
 
 def write(pixels: Pixels, precision: int, step: float | None = None, **settings: Any) -> bytes:
@@ -71,25 +65,6 @@ def decode_by_kernel(
         image.bits_stored, image.signed, threads, halvings,
     )  # fmt: skip
     return words
-
-
-def decode(stream: bytes, image: ImagePixelDescription) -> Outcome:
-    try:
-        return DECODER.decode(stream, image)
-    except DicodecError as error:
-        return type(error), str(error)
-
-
-def decode_by_library(stream: bytes, image: ImagePixelDescription) -> Outcome:
-    with without_kernels():
-        return decode(stream, image)
-
-
-def same(one: Outcome, other: Outcome, most: int = 0) -> bool:
-    """Return whether two outcomes are the same error, or samples that differ by `most` at most."""
-    if isinstance(one, tuple) or isinstance(other, tuple):
-        return isinstance(one, tuple) and isinstance(other, tuple) and one == other
-    return one.dtype == other.dtype and bool((abs(one.astype(int) - other) <= most).all())
 
 
 @settings(deadline=None, max_examples=200)

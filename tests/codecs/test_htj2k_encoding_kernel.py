@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from io import BytesIO
-from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -19,26 +18,15 @@ from dicodec.codecs.htj2k import Htj2kEncoder, count_decompositions
 from dicodec.codecs.jpeg2000 import Jpeg2000Decoder
 from dicodec.codecs.table import find_engines
 from dicodec.errors import SampleRangeError
-from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import find_by_name
+from helpers.jpeg2000_decoding import Pixels, describe
 from helpers.kernels import kernels, outcome_of, without_kernels
 from helpers.made import IMAGE_KINDS
 from helpers.samples import native_samples
 
-type Pixels = np.ndarray[Any, Any]
-
 ENCODER = Htj2kEncoder()
 SOT, COM = 0xFF90, 0xFF64
-
-
-def describe(pixels: Pixels, stored: int, *, rgb: str = "RGB") -> ImagePixelDescription:
-    rows, columns = pixels.shape[:2]
-    samples = 1 if pixels.ndim == 2 else 3
-    return ImagePixelDescription(
-        rows, columns, samples, "MONOCHROME2" if samples == 1 else rgb, 8 * pixels.itemsize,
-        stored, stored - 1, int(pixels.dtype.kind == "i"),
-    )  # fmt: skip
 
 
 def encode(

@@ -18,32 +18,28 @@ from dicodec.codecs.jpeg2000 import Jpeg2000Decoder, Jpeg2000Encoder
 from dicodec.codecs.rate import Rate
 from dicodec.codecs.streams import jpeg2000 as headers
 from dicodec.codecs.table import find_engines
-from dicodec.errors import DicodecError, SampleRangeError
+from dicodec.errors import SampleRangeError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import find_by_name
 from helpers import jpeg2000_streams as streams
+from helpers.jpeg2000_decoding import (
+    DECODER,
+    Pixels,
+    decode,
+    decode_by_library,
+    describe,
+    same,
+)
 from helpers.kernels import without_kernels
 from helpers.made import IMAGE_KINDS
 
-type Pixels = np.ndarray[Any, Any]
-
 KERNELS: Any = _kernels.COMPILED
 openjpeg: Any = import_module("openjpeg")
-DECODER = Jpeg2000Decoder()
 
 
 def test_there_are_kernels_to_test() -> None:
     assert KERNELS is not None, "build them: python setup.py build_ext --inplace"
-
-
-def describe(pixels: Pixels, stored: int, *, rgb: str = "RGB") -> ImagePixelDescription:
-    rows, columns = pixels.shape[:2]
-    samples = 1 if pixels.ndim == 2 else 3
-    return ImagePixelDescription(
-        rows, columns, samples, "MONOCHROME2" if samples == 1 else rgb, 8 * pixels.itemsize,
-        stored, stored - 1, int(pixels.dtype.kind == "i"),
-    )  # fmt: skip
 
 
 def decode_by_kernel(stream: bytes, image: ImagePixelDescription) -> Pixels | None:
@@ -52,28 +48,6 @@ def decode_by_kernel(stream: bytes, image: ImagePixelDescription) -> Pixels | No
         image.bits_stored, image.signed, 1, 0,
     )  # fmt: skip
     return None if words is None else np.frombuffer(words, image.dtype).reshape(image.shape)
-
-
-type Outcome = Pixels | tuple[type[DicodecError], str]
-
-
-def decode(stream: bytes, image: ImagePixelDescription) -> Outcome:
-    try:
-        return DECODER.decode(stream, image)
-    except DicodecError as error:
-        return type(error), str(error)
-
-
-def decode_by_library(stream: bytes, image: ImagePixelDescription) -> Outcome:
-    with without_kernels():
-        return decode(stream, image)
-
-
-def same(one: Outcome, other: Outcome, most: int = 0) -> bool:
-    """Return whether two outcomes are the same error, or samples that differ by `most` at most."""
-    if isinstance(one, tuple) or isinstance(other, tuple):
-        return isinstance(one, tuple) and isinstance(other, tuple) and one == other
-    return one.dtype == other.dtype and bool((abs(one.astype(int) - other) <= most).all())
 
 
 @settings(deadline=None, max_examples=150)

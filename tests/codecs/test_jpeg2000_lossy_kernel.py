@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from importlib import import_module
 from random import Random
 from typing import Any
@@ -21,22 +22,16 @@ from dicodec.errors import SampleRangeError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import find_by_name
 from helpers import jpeg2000_streams as streams
+from helpers.jpeg2000_decoding import Pixels
+from helpers.jpeg2000_decoding import describe as describe_image
 from helpers.kernels import without_kernels
-
-type Pixels = np.ndarray[Any, Any]
 
 KERNELS: Any = _kernels.COMPILED
 openjpeg: Any = import_module("openjpeg")
 DECODER = Jpeg2000Decoder(may_be_lossy=True)
 
 
-def describe(pixels: Pixels, stored: int, *, rgb: str = "RGB") -> ImagePixelDescription:
-    rows, columns = pixels.shape[:2]
-    samples = 1 if pixels.ndim == 2 else 3
-    return ImagePixelDescription(
-        rows, columns, samples, "MONOCHROME2" if samples == 1 else rgb, 8 * pixels.itemsize,
-        stored, stored - 1, int(pixels.dtype.kind == "i"), lossy=True,
-    )  # fmt: skip
+describe = partial(describe_image, lossy=True)
 
 
 def make_picture(precision: int, samples: int, noise: float = 0.01) -> Pixels:
