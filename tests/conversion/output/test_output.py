@@ -501,3 +501,19 @@ def test_a_system_that_takes_no_advice_will_do(
     with path.open("r+b") as part, open_for_writing(part.fileno()) as out:
         out.write(bytes(9 << 20))
     assert path.stat().st_size == 9 << 20
+
+
+def test_a_part_file_that_somebody_removes_when_it_has_its_name_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked = os.link
+
+    def link_and_remove(part: Path, target: Path) -> None:
+        linked(part, target)
+        part.unlink()
+
+    monkeypatch.setattr(os, "link", link_and_remove)
+    with create_output(tmp_path / "result", overwrite=False) as temporary:
+        temporary.write_bytes(b"new")
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"result": b"new"}

@@ -234,7 +234,7 @@ def _rename_new(part: Path, target: Path) -> None:
             raise TargetExistsError.at(str(target)) from None
         part.replace(target)
     else:
-        part.unlink()
+        part.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
