@@ -1,7 +1,7 @@
 /* JPEG 2000: ISO/IEC 15444-1. Each of its annexes has files of its own:
  *
- *   A    jpeg2000_codestream    marker segments, tile-parts
- *        jpeg2000_main_header, jpeg2000_tile_parts   those that are written
+ *   A    jpeg2000_codestream    what the main header says, and jpeg2000_markers
+ *        jpeg2000_read_header, jpeg2000_read_tile_parts, and the same with "write"
  *   B    jpeg2000_tile          tiles, resolutions, subbands, precincts, code-blocks, progressions
  *   B.10 jpeg2000_packets       packets that are read, tag trees
  *        jpeg2000_packet_headers   those that are written

@@ -1,4 +1,4 @@
-/* JPEG 2000's marker segments and tile-parts: ISO/IEC 15444-1 Annex A. */
+/* What JPEG 2000's main header says of a codestream: ISO/IEC 15444-1 Annex A. */
 #ifndef DICODEC_JPEG2000_CODESTREAM_H
 #define DICODEC_JPEG2000_CODESTREAM_H
 
@@ -57,26 +57,5 @@ typedef struct {
     jpeg2000_coding coding[JPEG2000_MOST_COMPONENTS];
     jpeg2000_quantization quantization[JPEG2000_MOST_COMPONENTS];
 } jpeg2000_header;
-
-/* The packets of a tile-part. */
-typedef struct {
-    const uint8_t *data;
-    size_t length;
-    uint32_t next; /* index of the tile's next tile-part, or 0 */
-} jpeg2000_tile_part;
-
-typedef struct {
-    jpeg2000_tile_part *parts; /* from 1 on, in the order of the stream */
-    uint32_t *first;           /* by tile, the index of its first tile-part */
-} jpeg2000_tile_parts;
-
-/* Read the main header; *end is the place of the first SOT marker. */
-kernel_status jpeg2000_read_header(const uint8_t *stream, size_t length, jpeg2000_header *header,
-                                   size_t *end);
-
-/* Find all tile-parts from the first SOT marker to EOC; release them whatever comes of it. */
-kernel_status jpeg2000_find_tile_parts(const uint8_t *stream, size_t length, size_t at,
-                                       const jpeg2000_header *header, jpeg2000_tile_parts *found);
-void jpeg2000_release_tile_parts(jpeg2000_tile_parts *found);
 
 #endif

@@ -7,6 +7,8 @@
 #include "jpeg2000_block_decode.h"
 #include "jpeg2000_components.h"
 #include "jpeg2000_ht_decode.h"
+#include "jpeg2000_read_header.h"
+#include "jpeg2000_read_tile_parts.h"
 #include "jpeg2000_threads.h"
 #include "jpeg2000_wavelet.h"
 
@@ -238,7 +240,7 @@ kernel_status jpeg2000_decode(const uint8_t *stream, size_t length, const kernel
         return status;
     if (!holds_image(&state.header, image) || !can_halve(&state.header, image, halvings))
         return KERNEL_NOT_SERVED;
-    status = jpeg2000_find_tile_parts(stream, length, end, &state.header, &state.parts);
+    status = jpeg2000_read_tile_parts(stream, length, end, &state.header, &state.parts);
     if (status == KERNEL_DONE)
         status = decode_tiles(&state);
     jpeg2000_release_tile_parts(&state.parts);

@@ -4,10 +4,10 @@
 #include "jpeg2000_arrays.h"
 #include "jpeg2000_components.h"
 #include "jpeg2000_encoder.h"
-#include "jpeg2000_main_header.h"
 #include "jpeg2000_quantization.h"
-#include "jpeg2000_tile_parts.h"
 #include "jpeg2000_wavelet.h"
+#include "jpeg2000_write_header.h"
+#include "jpeg2000_write_tile_parts.h"
 
 enum {
     BLOCK_EXPONENT = 6,

@@ -2,6 +2,7 @@
 #ifndef DICODEC_JPEG2000_PACKETS_H
 #define DICODEC_JPEG2000_PACKETS_H
 
+#include "jpeg2000_read_tile_parts.h"
 #include "jpeg2000_tile.h"
 
 /* The pieces of code-blocks that a tile's packets hold, from index 1 on. */

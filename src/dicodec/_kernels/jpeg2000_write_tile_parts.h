@@ -1,6 +1,6 @@
 /* Writing of the tile-parts of JPEG 2000's only tile: ISO/IEC 15444-1 A.4, A.7.1, B.9. */
-#ifndef DICODEC_JPEG2000_TILE_PARTS_H
-#define DICODEC_JPEG2000_TILE_PARTS_H
+#ifndef DICODEC_JPEG2000_WRITE_TILE_PARTS_H
+#define DICODEC_JPEG2000_WRITE_TILE_PARTS_H
 
 #include "jpeg2000_encoder.h"
 

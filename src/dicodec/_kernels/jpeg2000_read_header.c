@@ -1,45 +1,14 @@
-#include "jpeg2000_codestream.h"
+#include "jpeg2000_read_header.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-enum {
-    SOC = 0xFF4F, CAP = 0xFF50, SIZ = 0xFF51, COD = 0xFF52, COC = 0xFF53, TLM = 0xFF55,
-    PLM = 0xFF57, PLT = 0xFF58, QCD = 0xFF5C, QCC = 0xFF5D, CRG = 0xFF63, COM = 0xFF64,
-    SOT = 0xFF90, SOD = 0xFF93, EOC = 0xFFD9,
-};
+#include "jpeg2000_markers.h"
 
 enum {
-    SOT_LENGTH = 12,       /* with its marker */
-    LEAST_PART = 14,       /* SOT and SOD */
-    MOST_LAYERS = 900,     /* decoders hold a tag tree's infinity to be 999 */
+    MOST_LAYERS = 900, /* decoders hold a tag tree's infinity to be 999 */
     MOST_TILES = 65535,
-    MOST_BLOCK_BITS = 12,  /* xcb + ycb, Table A.18 */
+    MOST_BLOCK_BITS = 12, /* xcb + ycb, Table A.18 */
 };
-
-/* Bytes of a marker segment. Behind the end are zeros, and `failed` is set. */
-typedef struct {
-    const uint8_t *at, *end;
-    bool failed;
-} byte_reader;
-
-static uint32_t take(byte_reader *bytes, unsigned count)
-{
-    uint32_t value = 0;
-    if ((size_t)(bytes->end - bytes->at) < count) {
-        bytes->failed = true;
-        bytes->at = bytes->end;
-        return 0;
-    }
-    while (count--)
-        value = value << 8 | *bytes->at++;
-    return value;
-}
-
-static size_t count_left(const byte_reader *bytes)
-{
-    return (size_t)(bytes->end - bytes->at);
-}
 
 static uint32_t divide_up(uint32_t value, uint32_t by)
 {
@@ -47,24 +16,24 @@ static uint32_t divide_up(uint32_t value, uint32_t by)
 }
 
 /* SIZ, A.5.1: one kind of component, sampled at each point of the grid. */
-static bool read_size(byte_reader *body, jpeg2000_header *header)
+static bool read_size(jpeg2000_marker_reader *body, jpeg2000_header *header)
 {
-    header->has_capabilities = take(body, 2) >> 14 == 1; /* Rsiz; else what markers say counts */
-    header->x1 = take(body, 4);
-    header->y1 = take(body, 4);
-    header->x0 = take(body, 4);
-    header->y0 = take(body, 4);
-    header->tile_width = take(body, 4);
-    header->tile_height = take(body, 4);
-    header->tile_x0 = take(body, 4);
-    header->tile_y0 = take(body, 4);
-    header->components = take(body, 2);
+    header->has_capabilities = take_number(body, 2) >> 14 == 1; /* Rsiz; else what markers say counts */
+    header->x1 = take_number(body, 4);
+    header->y1 = take_number(body, 4);
+    header->x0 = take_number(body, 4);
+    header->y0 = take_number(body, 4);
+    header->tile_width = take_number(body, 4);
+    header->tile_height = take_number(body, 4);
+    header->tile_x0 = take_number(body, 4);
+    header->tile_y0 = take_number(body, 4);
+    header->components = take_number(body, 2);
     if (header->components != 1 && header->components != 3)
         return false;
-    uint32_t depth = take(body, 1);
-    bool uniform = take(body, 2) == 0x0101;
+    uint32_t depth = take_number(body, 1);
+    bool uniform = take_number(body, 2) == 0x0101;
     for (unsigned i = 1; i < header->components; i++)
-        uniform &= take(body, 1) == depth && take(body, 2) == 0x0101;
+        uniform &= take_number(body, 1) == depth && take_number(body, 2) == 0x0101;
     header->is_signed = depth >> 7;
     header->precision = (depth & 127) + 1;
     if (body->failed || !uniform || header->precision > JPEG2000_MOST_BITS
@@ -94,13 +63,13 @@ static bool is_known_style(unsigned style)
 }
 
 /* SPcod or SPcoc, Tables A.15 and A.20. */
-static bool read_coding(byte_reader *body, bool has_precincts, jpeg2000_coding *coding)
+static bool read_coding(jpeg2000_marker_reader *body, bool has_precincts, jpeg2000_coding *coding)
 {
-    coding->levels = (uint8_t)take(body, 1);
-    coding->block_width = (uint8_t)(take(body, 1) + 2);
-    coding->block_height = (uint8_t)(take(body, 1) + 2);
-    coding->block_style = (uint8_t)take(body, 1);
-    uint32_t wavelet = take(body, 1);
+    coding->levels = (uint8_t)take_number(body, 1);
+    coding->block_width = (uint8_t)(take_number(body, 1) + 2);
+    coding->block_height = (uint8_t)(take_number(body, 1) + 2);
+    coding->block_style = (uint8_t)take_number(body, 1);
+    uint32_t wavelet = take_number(body, 1);
     coding->is_reversible = wavelet == 1;
     if (wavelet > 1 || coding->levels > JPEG2000_MOST_LEVELS
         || !is_known_style(coding->block_style)
@@ -109,7 +78,7 @@ static bool read_coding(byte_reader *body, bool has_precincts, jpeg2000_coding *
         || coding->block_width + coding->block_height > MOST_BLOCK_BITS)
         return false;
     for (unsigned i = 0; i <= coding->levels; i++) {
-        uint32_t size = has_precincts ? take(body, 1) : 0xFF;
+        uint32_t size = has_precincts ? take_number(body, 1) : 0xFF;
         coding->precinct_width[i] = size & 15;
         coding->precinct_height[i] = (uint8_t)(size >> 4);
         if (i && (!(size & 15) || !(size >> 4)))
@@ -118,10 +87,10 @@ static bool read_coding(byte_reader *body, bool has_precincts, jpeg2000_coding *
     return !body->failed && !count_left(body);
 }
 
-static bool read_quantization(byte_reader *body, jpeg2000_quantization *quantization)
+static bool read_quantization(jpeg2000_marker_reader *body, jpeg2000_quantization *quantization)
 {
     enum { NONE, DERIVED, EXPOUNDED };
-    uint32_t style = take(body, 1);
+    uint32_t style = take_number(body, 1);
     quantization->guard_bits = (uint8_t)(style >> 5);
     style &= 31;
     quantization->is_quantized = style != NONE;
@@ -132,7 +101,7 @@ static bool read_quantization(byte_reader *body, jpeg2000_quantization *quantiza
     if (!count || count > JPEG2000_MOST_SUBBANDS || (style == DERIVED && count != 1))
         return false;
     for (unsigned i = 0; i < count; i++) {
-        uint32_t step = take(body, size);
+        uint32_t step = take_number(body, size);
         quantization->exponents[i] = (uint8_t)(style == NONE ? step >> 3 : step >> 11);
         quantization->mantissas[i] = style == NONE ? 0 : step & 0x7FF;
     }
@@ -155,12 +124,12 @@ typedef struct {
 } told;
 
 /* COD, A.6.1 */
-static bool read_default_coding(byte_reader *body, jpeg2000_header *header, told *seen)
+static bool read_default_coding(jpeg2000_marker_reader *body, jpeg2000_header *header, told *seen)
 {
-    uint32_t style = take(body, 1);
-    header->progression = take(body, 1);
-    header->layers = take(body, 2);
-    uint32_t transform = take(body, 1);
+    uint32_t style = take_number(body, 1);
+    header->progression = take_number(body, 1);
+    header->layers = take_number(body, 2);
+    uint32_t transform = take_number(body, 1);
     header->component_transform = transform == 1;
     header->may_have_sop = style >> 1 & 1;
     header->has_eph = style >> 2 & 1;
@@ -177,9 +146,9 @@ static bool read_default_coding(byte_reader *body, jpeg2000_header *header, told
 }
 
 /* COC, A.6.2 */
-static bool read_own_coding(byte_reader *body, jpeg2000_header *header, told *seen)
+static bool read_own_coding(jpeg2000_marker_reader *body, jpeg2000_header *header, told *seen)
 {
-    uint32_t component = take(body, 1), style = take(body, 1);
+    uint32_t component = take_number(body, 1), style = take_number(body, 1);
     if (component >= header->components || style > 1 || seen->own_coding[component])
         return false;
     seen->own_coding[component] = true;
@@ -187,7 +156,7 @@ static bool read_own_coding(byte_reader *body, jpeg2000_header *header, told *se
 }
 
 /* QCD, A.6.4 */
-static bool read_default_quantization(byte_reader *body, jpeg2000_header *header, told *seen)
+static bool read_default_quantization(jpeg2000_marker_reader *body, jpeg2000_header *header, told *seen)
 {
     jpeg2000_quantization quantization = {0};
     if (seen->quantization || !read_quantization(body, &quantization))
@@ -200,9 +169,9 @@ static bool read_default_quantization(byte_reader *body, jpeg2000_header *header
 }
 
 /* QCC, A.6.5 */
-static bool read_own_quantization(byte_reader *body, jpeg2000_header *header, told *seen)
+static bool read_own_quantization(jpeg2000_marker_reader *body, jpeg2000_header *header, told *seen)
 {
-    uint32_t component = take(body, 1);
+    uint32_t component = take_number(body, 1);
     if (component >= header->components || seen->own_quantization[component])
         return false;
     seen->own_quantization[component] = true;
@@ -211,10 +180,10 @@ static bool read_own_quantization(byte_reader *body, jpeg2000_header *header, to
 
 /* CAP, A.5.2: capabilities of ISO/IEC 15444-15 alone, in which all code-blocks have high
  * throughput, in one set of passes, and there is no region of interest (its A.3). */
-static bool read_capabilities(byte_reader *body, jpeg2000_header *header)
+static bool read_capabilities(jpeg2000_marker_reader *body, jpeg2000_header *header)
 {
     enum { OTHER_BLOCKS = 0xC000, SETS = 0x2000, REGIONS = 0x1000 };
-    uint32_t parts = take(body, 4), capabilities = take(body, 2);
+    uint32_t parts = take_number(body, 4), capabilities = take_number(body, 2);
     if (body->failed || count_left(body) || header->high_throughput
         || !header->has_capabilities || parts != JPEG2000_PART_15
         || capabilities & (OTHER_BLOCKS | SETS | REGIONS))
@@ -246,9 +215,9 @@ static bool is_coherent(const jpeg2000_header *header, const told *seen)
 }
 
 /* Return whether a segment is known and well-formed. */
-static bool read_segment(uint32_t marker, byte_reader *body, jpeg2000_header *header, told *seen)
+static bool read_segment(uint32_t marker, jpeg2000_marker_reader *body, jpeg2000_header *header, told *seen)
 {
-    if (marker == SIZ) {
+    if (marker == JPEG2000_SIZ) {
         bool again = seen->size;
         seen->size = true;
         return !again && read_size(body, header);
@@ -256,159 +225,42 @@ static bool read_segment(uint32_t marker, byte_reader *body, jpeg2000_header *he
     if (!seen->size) /* it is the first one, A.3 */
         return false;
     switch (marker) {
-    case CAP:
+    case JPEG2000_CAP:
         return read_capabilities(body, header);
-    case COD:
+    case JPEG2000_COD:
         return read_default_coding(body, header, seen);
-    case COC:
+    case JPEG2000_COC:
         return read_own_coding(body, header, seen);
-    case QCD:
+    case JPEG2000_QCD:
         return read_default_quantization(body, header, seen);
-    case QCC:
+    case JPEG2000_QCC:
         return read_own_quantization(body, header, seen);
-    case TLM:
-    case PLM:
-    case CRG:
-    case COM:
+    case JPEG2000_TLM:
+    case JPEG2000_PLM:
+    case JPEG2000_CRG:
+    case JPEG2000_COM:
         return true;
     default: /* ROI, POC, PPM, and extensions of other parts */
         return false;
     }
 }
 
-/* Take a segment's length and return its body; *reader goes on behind it. */
-static byte_reader take_body(byte_reader *reader)
-{
-    uint32_t length = take(reader, 2);
-    byte_reader body = {reader->at, reader->at, reader->failed};
-    if (length < 2 || count_left(reader) < length - 2) {
-        reader->failed = body.failed = true;
-        return body;
-    }
-    reader->at += length - 2;
-    body.end = reader->at;
-    return body;
-}
-
 kernel_status jpeg2000_read_header(const uint8_t *stream, size_t length, jpeg2000_header *header,
                                    size_t *end)
 {
-    byte_reader reader = {stream, stream + length, false};
+    jpeg2000_marker_reader reader = {stream, stream + length, false};
     told seen = {0};
     memset(header, 0, sizeof *header);
-    if (take(&reader, 2) != SOC)
+    if (take_number(&reader, 2) != JPEG2000_SOC)
         return KERNEL_NOT_SERVED;
     for (;;) {
-        uint32_t marker = take(&reader, 2);
-        if (marker == SOT)
+        uint32_t marker = take_number(&reader, 2);
+        if (marker == JPEG2000_SOT)
             break;
-        byte_reader body = take_body(&reader);
+        jpeg2000_marker_reader body = take_segment(&reader);
         if (body.failed || !read_segment(marker, &body, header, &seen))
             return KERNEL_NOT_SERVED;
     }
     *end = (size_t)(reader.at - stream) - 2;
     return is_coherent(header, &seen) ? KERNEL_DONE : KERNEL_NOT_SERVED;
-}
-
-/* SOT, A.4.2 */
-typedef struct {
-    uint32_t tile, index;
-    const uint8_t *end; /* of the tile-part */
-} part_header;
-
-static bool read_part_header(byte_reader *reader, part_header *part)
-{
-    const uint8_t *start = reader->at;
-    bool known = take(reader, 2) == SOT && take(reader, 2) == SOT_LENGTH - 2;
-    part->tile = take(reader, 2);
-    uint32_t length = take(reader, 4);
-    part->index = take(reader, 1);
-    take(reader, 1); /* TNsot: Psot counts */
-    if (!known || reader->failed)
-        return false;
-    size_t left = (size_t)(reader->end - start);
-    if (!length && left >= 2) /* the last one goes up to EOC */
-        length = left - 2 <= UINT32_MAX ? (uint32_t)(left - 2) : 0;
-    if (length < LEAST_PART || length > left)
-        return false;
-    part->end = start + length;
-    return true;
-}
-
-/* Skip a tile-part's header; false if it says how its tile is coded. */
-static bool skip_part_segments(byte_reader *part)
-{
-    for (;;) {
-        uint32_t marker = take(part, 2);
-        if (marker == SOD)
-            return true;
-        if (marker != PLT && marker != COM)
-            return false;
-        if (take_body(part).failed)
-            return false;
-    }
-}
-
-static bool is_end(const byte_reader *reader)
-{
-    return count_left(reader) >= 2 && reader->at[0] == EOC >> 8 && reader->at[1] == (EOC & 255);
-}
-
-/* Return how many tile-parts there are, or 0 if they are not well-formed up to EOC. */
-static size_t count_parts(byte_reader reader)
-{
-    size_t count = 0;
-    part_header part;
-    while (!is_end(&reader)) {
-        if (!read_part_header(&reader, &part))
-            return 0;
-        reader.at = part.end;
-        count++;
-    }
-    return count;
-}
-
-kernel_status jpeg2000_find_tile_parts(const uint8_t *stream, size_t length, size_t at,
-                                       const jpeg2000_header *header, jpeg2000_tile_parts *found)
-{
-    byte_reader reader = {stream + at, stream + length, false};
-    size_t tiles = (size_t)header->tiles_across * header->tiles_down, count = count_parts(reader);
-    *found = (jpeg2000_tile_parts){0};
-    if (count < tiles || count >= UINT32_MAX)
-        return KERNEL_NOT_SERVED;
-    found->parts = calloc(count + 1, sizeof *found->parts);
-    found->first = calloc(tiles, sizeof *found->first);
-    uint32_t *last = calloc(tiles, sizeof *last), *seen = calloc(tiles, sizeof *seen);
-    kernel_status status = KERNEL_DONE;
-    if (!found->parts || !found->first || !last || !seen)
-        status = KERNEL_NO_MEMORY;
-    for (uint32_t i = 1; i <= count && status == KERNEL_DONE; i++) {
-        part_header part;
-        if (!read_part_header(&reader, &part) || part.tile >= tiles
-            || part.index != seen[part.tile]++) {
-            status = KERNEL_NOT_SERVED;
-            break;
-        }
-        byte_reader rest = {reader.at, part.end, false};
-        if (!skip_part_segments(&rest)) {
-            status = KERNEL_NOT_SERVED;
-            break;
-        }
-        found->parts[i] = (jpeg2000_tile_part){rest.at, count_left(&rest), 0};
-        *(last[part.tile] ? &found->parts[last[part.tile]].next : found->first + part.tile) = i;
-        last[part.tile] = i;
-        reader.at = part.end;
-    }
-    for (size_t i = 0; i < tiles && status == KERNEL_DONE; i++)
-        if (!found->first[i])
-            status = KERNEL_NOT_SERVED;
-    free(last);
-    free(seen);
-    return status;
-}
-
-void jpeg2000_release_tile_parts(jpeg2000_tile_parts *found)
-{
-    free(found->parts);
-    free(found->first);
 }

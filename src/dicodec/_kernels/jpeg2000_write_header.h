@@ -1,6 +1,6 @@
-/* Writing of JPEG 2000's main header: ISO/IEC 15444-1 Annex A. */
-#ifndef DICODEC_JPEG2000_MAIN_HEADER_H
-#define DICODEC_JPEG2000_MAIN_HEADER_H
+/* Writing of JPEG 2000's main header: ISO/IEC 15444-1 A.5, A.6. */
+#ifndef DICODEC_JPEG2000_WRITE_HEADER_H
+#define DICODEC_JPEG2000_WRITE_HEADER_H
 
 #include "jpeg2000_rate.h"
 

@@ -1,9 +1,10 @@
-#include "jpeg2000_tile_parts.h"
+#include "jpeg2000_write_tile_parts.h"
 
 #include <string.h>
 
-#include "jpeg2000_main_header.h"
+#include "jpeg2000_markers.h"
 #include "jpeg2000_packet_headers.h"
+#include "jpeg2000_write_header.h"
 
 enum {
     LENGTH_PLACE = 6,        /* of Psot in SOT */
@@ -49,7 +50,7 @@ static void write_over(jpeg2000_bytes *stream, size_t place, size_t value)
 static size_t put_list(jpeg2000_bytes *stream, unsigned parts)
 {
     enum { TILES_OF_TWO_BYTES = 0x20, LENGTHS_OF_FOUR_BYTES = 0x40 };
-    jpeg2000_put(stream, 0xFF55, 2);
+    jpeg2000_put(stream, JPEG2000_TLM, 2);
     jpeg2000_put(stream, LIST_HEAD - 2 + LISTED * parts, 2);
     jpeg2000_put(stream, 0, 1);
     jpeg2000_put(stream, TILES_OF_TWO_BYTES | LENGTHS_OF_FOUR_BYTES, 1);
@@ -71,12 +72,12 @@ static kernel_status write_part(jpeg2000_encoder *state, unsigned part, unsigned
     size_t start = stream->length;
     if (!jpeg2000_make_room(stream, JPEG2000_MARKERS))
         return KERNEL_NO_MEMORY;
-    jpeg2000_put(stream, 0xFF90, 2); /* SOT, A.4.2; Psot follows */
+    jpeg2000_put(stream, JPEG2000_SOT, 2); /* A.4.2; Psot follows */
     jpeg2000_put(stream, 10, 2);
     jpeg2000_put(stream, 0, 2);
     jpeg2000_put(stream, 0, 4);
     jpeg2000_put(stream, part << 8 | parts, 2);
-    jpeg2000_put(stream, 0xFF93, 2);
+    jpeg2000_put(stream, JPEG2000_SOD, 2);
     for (; *next < tile->precinct_count
            && (parts == 1 || tile->precincts[*next].resolution == part); ++*next)
         if (!put_packet(state, tile->precincts + *next))
@@ -107,6 +108,6 @@ kernel_status jpeg2000_write_tile_parts(jpeg2000_encoder *state)
     }
     if (!jpeg2000_make_room(stream, JPEG2000_MARKERS))
         return KERNEL_NO_MEMORY;
-    jpeg2000_put(stream, 0xFFD9, 2);
+    jpeg2000_put(stream, JPEG2000_EOC, 2);
     return KERNEL_DONE;
 }

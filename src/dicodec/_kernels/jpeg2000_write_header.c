@@ -1,4 +1,6 @@
-#include "jpeg2000_main_header.h"
+#include "jpeg2000_write_header.h"
+
+#include "jpeg2000_markers.h"
 
 void jpeg2000_put(jpeg2000_bytes *stream, uint32_t value, unsigned count)
 {
@@ -10,7 +12,7 @@ void jpeg2000_put(jpeg2000_bytes *stream, uint32_t value, unsigned count)
 static void put_size(const jpeg2000_header *header, jpeg2000_bytes *stream)
 {
     enum { EXTENDED_CAPABILITIES = 0x4000 };
-    jpeg2000_put(stream, 0xFF51, 2);
+    jpeg2000_put(stream, JPEG2000_SIZ, 2);
     jpeg2000_put(stream, 38 + 3 * header->components, 2);
     jpeg2000_put(stream, header->high_throughput ? EXTENDED_CAPABILITIES : 0, 2);
     jpeg2000_put(stream, header->x1, 4);
@@ -43,7 +45,7 @@ static uint32_t code_magnitude_bits(const jpeg2000_quantization *quantization)
 /* CAP, A.5.2: the code-blocks are those of HTJ2K only, of one set of passes. */
 static void put_capabilities(const jpeg2000_header *header, jpeg2000_bytes *stream)
 {
-    jpeg2000_put(stream, 0xFF50, 2);
+    jpeg2000_put(stream, JPEG2000_CAP, 2);
     jpeg2000_put(stream, 8, 2);
     jpeg2000_put(stream, JPEG2000_PART_15, 4);
     jpeg2000_put(stream, code_magnitude_bits(header->quantization), 2);
@@ -53,7 +55,7 @@ static void put_capabilities(const jpeg2000_header *header, jpeg2000_bytes *stre
 static void put_coding(const jpeg2000_header *header, jpeg2000_bytes *stream)
 {
     const jpeg2000_coding *coding = header->coding;
-    jpeg2000_put(stream, 0xFF52, 2);
+    jpeg2000_put(stream, JPEG2000_COD, 2);
     jpeg2000_put(stream, 12, 2);
     jpeg2000_put(stream, 0, 1);
     jpeg2000_put(stream, header->progression, 1);
@@ -72,7 +74,7 @@ static void put_quantization(const jpeg2000_quantization *quantization, jpeg2000
     enum { EXPOUNDED = 2 };
     unsigned size = quantization->is_quantized ? 2 : 1;
     unsigned style = quantization->is_quantized ? EXPOUNDED : 0;
-    jpeg2000_put(stream, 0xFF5C, 2);
+    jpeg2000_put(stream, JPEG2000_QCD, 2);
     jpeg2000_put(stream, 3 + size * quantization->count, 2);
     jpeg2000_put(stream, (uint32_t)quantization->guard_bits << 5 | style, 1);
     for (unsigned i = 0; i < quantization->count; i++) {
@@ -90,7 +92,7 @@ bool jpeg2000_write_header(const jpeg2000_header *header, jpeg2000_bytes *stream
     enum { ROOM = 256 };
     if (!jpeg2000_make_room(stream, ROOM))
         return false;
-    jpeg2000_put(stream, 0xFF4F, 2);
+    jpeg2000_put(stream, JPEG2000_SOC, 2);
     put_size(header, stream);
     if (header->high_throughput)
         put_capabilities(header, stream);
