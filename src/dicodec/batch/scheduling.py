@@ -18,6 +18,9 @@ from dicodec.batch.work_item import WorkOptions
 from dicodec.errors import DicodecError, TargetExistsError
 from dicodec.model.records import dataclass
 
+REPEATED = "repeated"
+"""Reason for skipping a source that is a file of the same run already, by this or another name."""
+
 _TURN_SECONDS = 0.1
 """How long listing may keep the caller from other work."""
 
@@ -97,8 +100,10 @@ class Scheduler:
         self._same_options = same_options
         self._summary = summary
         self._held: BatchSource | None = None
-        # By key, and by target: the group that is being formed, which is not in the ledger yet.
+        # The group that is being formed, which is not in the ledger yet: by key, and by target.
         self._not_started: dict[str, BatchSource] = {}
+        self._not_started_targets: dict[str, BatchSource] = {}
+        self._repeats = 0
         self.over = False
 
     def stop(self) -> None:
@@ -122,6 +127,7 @@ class Scheduler:
         group: list[BatchSource] = []
         total = 0
         self._not_started.clear()
+        self._not_started_targets.clear()
         while len(group) < items and time.monotonic() < until:
             source = self._held or self._take_next()
             self._held = None
@@ -131,7 +137,7 @@ class Scheduler:
                 continue
             self._not_started[source.key] = source
             if source.target is not None:
-                self._not_started[source.target] = source
+                self._not_started_targets[source.target] = source
             if group and total + source.size > size:
                 self._held = source
                 break
@@ -158,10 +164,11 @@ class Scheduler:
 
     def _find_other(self, source: BatchSource, target: str) -> str | None:
         """Return the key of another source with the same target."""
-        waiting = self._not_started.get(target)
+        waiting = self._not_started_targets.get(target)
         if waiting is not None and waiting.key != source.key:
             return waiting.key
-        return self._ledger.find_source(target, source.key)
+        entry = self._ledger.find_by_target(target, source.key)
+        return None if entry is None else entry.source
 
     def _take_next(self) -> BatchSource | None:
         """Return the next source that has to be converted; None if it is skipped or done."""
@@ -184,7 +191,15 @@ class Scheduler:
         may_be_known = self._options.resume or listed.unsure or reference.named
         entry = self._ledger.find(source.key) if may_be_known else None
         if may_be_known and self._is_started(source.key):
-            return self._refuse_second(source, reference)
+            return self._end_second(source, reference, target)
+        if self._work.in_place and target is not None and (listed.unsure or reference.named):
+            other = self._ledger.find_by_target(target, source.key)  # under another name
+            started = other is not None and other.run == self._ledger.run
+            if started or target in self._not_started_targets:
+                source.outcome = FileOutcome.of_skipped(reference.name, REPEATED)
+                return source
+            if entry is None or entry.error_code == REPEATED:
+                entry = other
         if entry is not None and self._options.resume:
             same = entry.run in self._same_options
             state = find_earlier_state(entry, reference, target, same_options=same)
@@ -207,13 +222,39 @@ class Scheduler:
             return None
         return os.path.join(self._options.output, listed.relative)  # noqa: PTH118 - it is hot
 
-    def _refuse_second(self, source: BatchSource, reference: SourceReference) -> BatchSource:
-        """Return the second source of a name, under a key of its own, with an error."""
-        number = 2
+    def _end_second(
+        self, source: BatchSource, reference: SourceReference, target: str | None
+    ) -> BatchSource:
+        """Return the second source of a name, under a key of its own, as skipped or refused.
+
+        It is refused if it is another one, as the second member of that name in an archive is, or
+        if its result has another place, where nothing would be.
+        """
+        first = self._find_target_of(source.key)
+        if reference.member is not None:
+            text = "another one of this name comes before it"
+        elif target is not None and first is not None and target != first:
+            text = f"it was listed before, and its result belongs at {first}"
+        else:
+            text = ""
+        self._repeats += 1
+        number = self._repeats + 1
         while self._is_started(f"{source.key}#{number}"):
             number += 1
-        error = TargetExistsError("another one of this name comes before it", path=reference.name)
-        return BatchSource(f"{source.key}#{number}", reference, outcome=FileOutcome.of_error(error))
+        name = reference.name
+        outcome = (
+            FileOutcome.of_error(TargetExistsError(text, path=name))
+            if text
+            else FileOutcome.of_skipped(name, REPEATED)
+        )
+        return BatchSource(f"{source.key}#{number}", reference, outcome=outcome)
+
+    def _find_target_of(self, key: str) -> str | None:
+        """Return the target of a source of this run; None if it is not known."""
+        if (waiting := self._not_started.get(key)) is not None:
+            return waiting.target
+        entry = self._ledger.find(key)
+        return None if entry is None else entry.target
 
     def _is_started(self, key: str) -> bool:
         entry = self._ledger.find(key)

@@ -166,12 +166,14 @@ def test_a_target_belongs_to_one_source() -> None:
         ledger.start("", "")
         begin(ledger, "a", "b")
         ledger.claim("a", "/t")
-        assert ledger.find_source("/t", "b") == "a"
-        assert ledger.find_source("/t", "a") is None
+        found = ledger.find_by_target("/t", "b")
+        assert found is not None
+        assert found.source == "a"
+        assert ledger.find_by_target("/t", "a") is None
         ledger.end("a", FAILED)
         ledger.start("", "")
         begin(ledger, "b")
-        assert ledger.find_source("/t", "b") is None  # it failed, and is not there any more
+        assert ledger.find_by_target("/t", "b") is None  # it failed, and is not there any more
 
 
 def test_what_could_not_be_listed_is_forgotten() -> None:

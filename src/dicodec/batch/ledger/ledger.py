@@ -439,17 +439,17 @@ class Ledger:
         for source, target in rows:
             yield decode_value(source), decode_value(target)
 
-    def find_source(self, target: str, besides: str) -> str | None:
+    def find_by_target(self, target: str, besides: str) -> LedgerEntry | None:
         """Return another source with this target, of this run or converted by an earlier one."""
         self._connection.execute(
             "CREATE INDEX IF NOT EXISTS by_target ON file (target) WHERE target IS NOT NULL"
         )
         row = self._connection.execute(
-            "SELECT source FROM file WHERE target = ? AND source <> ?"
-            " AND (run = ? OR state IN ('done', 'left alone')) LIMIT 1",
+            f"SELECT {COLUMNS} FROM file WHERE target = ? AND source <> ?"
+            " AND (run = ? OR state IN ('done', 'left alone')) ORDER BY run DESC LIMIT 1",
             (encode_text(target), encode_text(besides), self.run),
         ).fetchone()
-        return None if row is None else decode_value(row[0])
+        return None if row is None else _make_entry(row)
 
     def claim(self, source: str, target: str) -> None:
         """Enter the target of a source that is running."""

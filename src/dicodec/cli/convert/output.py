@@ -138,6 +138,7 @@ _REASONS = {
     "output": "the output folder itself",
     "backup": "originals kept by --backup",
     "target-exists": "the target exists",
+    "repeated": "listed before, by this or another name",
 }
 
 
