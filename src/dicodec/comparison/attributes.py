@@ -87,7 +87,7 @@ def compare_attributes(
     files = one, two
     permitted = list_allowed_changes(
         zip(one.read_colors(), two.read_colors(), strict=True),
-        (_count_lossy_methods(one.data_set), _count_lossy_methods(two.data_set)),
+        (count_lossy_methods(one.data_set.read_text), count_lossy_methods(two.data_set.read_text)),
     )
     for file in files:  # attributes of the image are compared with its pixels
         permitted |= {edit.tag: "put right" for edit in file.corrections}
@@ -224,13 +224,6 @@ def _agrees_once_freed(
     freed = parse_element(encode_element(edit, EXPLICIT_LITTLE), "")
     stored = _read_element(other, span, make_reencoding_context(other))
     return freed is not None and stored is not None and find_difference(freed, stored) is None
-
-
-def _count_lossy_methods(data_set: DataSet) -> int:
-    return count_lossy_methods(
-        data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION),
-        data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION_METHOD),
-    )
 
 
 def _change(tag: int, found: Difference, reason: str) -> AttributeChange:

@@ -71,7 +71,7 @@ def convert_with(
         memory: of conversions before, for those of files that are alike.
     """
     started = time.perf_counter()
-    path, target_path = _find_path(source), _find_path(target)
+    path, target_path = find_path(source), find_path(target)
     try:
         original = None
         if _check_target(source, target, options):
@@ -229,5 +229,6 @@ def _is_file(source: Source, file: os.stat_result) -> bool:
         return False
 
 
-def _find_path(given: Source | Target | None) -> str | None:
+def find_path(given: Source | Target | None) -> str | None:
+    """Return the path of a source or target, as reports have it; None if it has none."""
     return show_path(given) if isinstance(given, str | os.PathLike) else None

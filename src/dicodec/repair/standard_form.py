@@ -26,6 +26,14 @@ from dicodec.repair.placed_elements import PlacedElements
 from dicodec.repair.placed_values import Entry, Place
 from dicodec.rules.image_edits import choose_native_vr, make_image_edits
 
+_REQUIRED_META = (
+    tags.FILE_META_VERSION,
+    *tags.META_COPIES,
+    tags.TRANSFER_SYNTAX_UID,
+    tags.IMPLEMENTATION_CLASS_UID,
+)
+"""Type 1 in PS3.10 table 7.1-1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standardized:
@@ -156,7 +164,7 @@ class _StandardFile:
         present = {element.tag for element in head.elements}
         lacking = []
         for tag in _REQUIRED_META:
-            of_data_set = _IN_BOTH.get(tag)
+            of_data_set = tags.META_COPIES.get(tag)
             if tag in present:
                 continue
             if of_data_set is not None and not data_set.read_text(of_data_set):
@@ -165,7 +173,7 @@ class _StandardFile:
                 lacking.append(tag)
         lacking += [
             tag
-            for tag, of_data_set in _IN_BOTH.items()
+            for tag, of_data_set in tags.META_COPIES.items()
             if tag not in lacking
             and data_set.read_text(of_data_set)
             and head.read_text(tag) != data_set.read_text(of_data_set)
@@ -173,16 +181,3 @@ class _StandardFile:
         for tag in lacking:
             fault = "is not as in the data set" if tag in present else "is missing"
             self.notes.add(OddityId.INCOMPLETE_FILE_META, f"{format_tag(tag)} {fault}")
-
-
-_IN_BOTH = {
-    tags.MEDIA_STORAGE_SOP_CLASS_UID: tags.SOP_CLASS_UID,
-    tags.MEDIA_STORAGE_SOP_INSTANCE_UID: tags.SOP_INSTANCE_UID,
-}
-_REQUIRED_META = (
-    tags.FILE_META_VERSION,
-    *_IN_BOTH,
-    tags.TRANSFER_SYNTAX_UID,
-    tags.IMPLEMENTATION_CLASS_UID,
-)
-"""Type 1 in PS3.10 table 7.1-1."""

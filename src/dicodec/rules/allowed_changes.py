@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import Enum, auto
 
 from dicodec.model import tags
@@ -200,11 +200,11 @@ def list_allowed_changes(
     }
 
 
-def count_lossy_methods(recorded: str, methods: str) -> int:
+def count_lossy_methods(read_text: Callable[[int], str]) -> int:
     """Return how many lossy compressions a data set records (PS3.3 C.7.6.1.1.5).
 
     Args:
-        recorded: Lossy Image Compression.
-        methods: Lossy Image Compression Method.
+        read_text: returns the text of the attribute with a tag, "" if it is absent.
     """
-    return methods.count("\\") + 1 if recorded == "01" else 0
+    recorded = read_text(tags.LOSSY_IMAGE_COMPRESSION) == "01"
+    return read_text(tags.LOSSY_IMAGE_COMPRESSION_METHOD).count("\\") + 1 if recorded else 0

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from dicodec.batch.policy.policy import Choice, Policy, open_once
-from dicodec.conversion.convert import convert_with
+from dicodec.conversion.convert import convert_with, find_path
 from dicodec.conversion.frames.pipeline import Progress
 from dicodec.conversion.output.placement import Placement
 from dicodec.conversion.output.result_file import Target, open_result
@@ -20,7 +19,6 @@ from dicodec.errors import (
 )
 from dicodec.model import tags
 from dicodec.options import ConversionOptions
-from dicodec.part10.beneath import show_path
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.source import read_chunks
 from dicodec.repair.opening import open_tolerantly
@@ -29,6 +27,9 @@ from dicodec.report import LEFT_ALONE, ConversionReport, SizeEstimate
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.conversion.pixel_decisions import ConversionMemory
+
+NOT_HELD = (UnsupportedSourceError, UnsupportedImageError, SampleRangeError, EncodeError)
+"""Errors of images that targets cannot hold, and of sources that are not decoded."""
 
 
 def convert_by_policy(
@@ -60,11 +61,9 @@ def convert_by_policy(
                 opened, target, choice, base, in_place=in_place, coded_frames=coded_frames
             )
     except DicodecError as error:
-        if isinstance(source, str | os.PathLike):
-            error.with_location(path=os.fspath(source))
+        error.with_location(path=find_path(source))
         raise
-    if isinstance(source, str | os.PathLike):  # of a pipe it was opened before
-        report.source = show_path(source)
+    report.source = find_path(source)  # that of a pipe was opened before
     report.rule = choice.rule
     return report
 
@@ -117,10 +116,6 @@ def convert_by_choice(
         return report
 
 
-NOT_HELD = (UnsupportedSourceError, UnsupportedImageError, SampleRangeError, EncodeError)
-"""Errors of images that targets cannot hold, and of sources that are not decoded."""
-
-
 def keep_file(
     source: Source,
     target: Target | None,
@@ -145,7 +140,10 @@ def keep_file(
     started = time.perf_counter()
     written = None if in_place else target
     report = ConversionReport(
-        source=_as_path(source), target=_as_path(target), action=LEFT_ALONE, dry_run=target is None
+        source=find_path(source),
+        target=find_path(target),
+        action=LEFT_ALONE,
+        dry_run=target is None,
     )
     with open_tolerantly(source, options.limits) as file:
         report.source_syntax = report.target_syntax = file.syntax.name
@@ -167,7 +165,3 @@ def keep_file(
                     out.write(chunk)
     report.seconds["total"] = time.perf_counter() - started
     return report
-
-
-def _as_path(given: Source | Target | None) -> str | None:
-    return show_path(given) if isinstance(given, str | os.PathLike) else None

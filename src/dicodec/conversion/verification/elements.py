@@ -13,7 +13,6 @@ from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
-from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.directory_records import ROOT_OFFSETS, clear_offsets, read_links
 from dicodec.part10.edit_bytes import encode_element
@@ -30,6 +29,33 @@ from dicodec.repair.oddity_notes import Notes
 from dicodec.rules.allowed_changes import Circumstance, count_lossy_methods, list_allowed_changes
 
 _HELD_SIZE = 1 << 24
+
+_MAY_REMAIN = frozenset(
+    {
+        OddityId.EMPTY_FRAME,
+        OddityId.EXPLICIT_IN_UN,
+        OddityId.IMPLICIT_ELEMENT,
+        OddityId.MISSING_ATTRIBUTE,
+        OddityId.OVERLAY_IN_SAMPLES,
+        OddityId.STRAY_DELIMITER,
+        OddityId.WRONG_HIGH_BIT,
+        OddityId.ZERO_FRAMES,
+    }
+)
+"""Oddities of a source in parts that are carried over; all others end with a conversion."""
+
+_CARRIED_OVER = frozenset(
+    {
+        OddityId.DUPLICATE_ELEMENT,
+        OddityId.EXPLICIT_IN_UN,
+        OddityId.GROUP_LENGTH,
+        OddityId.ODD_LENGTH,
+        OddityId.SEQUENCE_KEPT_AS_UN,
+        OddityId.STRAY_DELIMITER,
+        OddityId.UNORDERED_ELEMENT,
+    }
+)
+"""Oddities of a source that its elements keep in another encoding."""
 
 
 def check_copy(source: DicomFile, made: DicomFile) -> None:
@@ -60,33 +86,13 @@ def check_head(conversion: Conversion, made: DicomFile) -> None:
             )
     if made.frames.present != source.frames.present:
         raise VerificationError("Pixel Data was lost or made up", attribute="PixelData")
-    for meta_tag, tag in _IN_BOTH:
+    for meta_tag, tag in tags.META_COPIES.items():
         uid = made.data_set.read_text(tag)
         if uid and made.head.read_text(meta_tag) != uid:
             raise VerificationError(
                 "File Meta Information names another image than the data set",
                 attribute=format_tag(meta_tag),
             )
-
-
-_MAY_REMAIN = frozenset(
-    {
-        OddityId.EMPTY_FRAME,
-        OddityId.EXPLICIT_IN_UN,
-        OddityId.IMPLICIT_ELEMENT,
-        OddityId.MISSING_ATTRIBUTE,
-        OddityId.OVERLAY_IN_SAMPLES,
-        OddityId.STRAY_DELIMITER,
-        OddityId.WRONG_HIGH_BIT,
-        OddityId.ZERO_FRAMES,
-    }
-)
-"""Oddities of a source in parts that are carried over; all others end with a conversion."""
-
-_IN_BOTH = (
-    (tags.MEDIA_STORAGE_SOP_CLASS_UID, tags.SOP_CLASS_UID),
-    (tags.MEDIA_STORAGE_SOP_INSTANCE_UID, tags.SOP_INSTANCE_UID),
-)
 
 
 def check_elements(conversion: Conversion, made: DicomFile) -> None:
@@ -160,7 +166,7 @@ def check_allowed(conversion: Conversion, made: DicomFile) -> None:
         further.add(Circumstance.SALVAGED)
     permitted = list_allowed_changes(
         zip(source.read_colors(), made.read_colors(), strict=True),
-        (_count_lossy_methods(one), _count_lossy_methods(two)),
+        (count_lossy_methods(one.read_text), count_lossy_methods(two.read_text)),
         further,
     )
     if pixels is not None:
@@ -177,13 +183,6 @@ def check_allowed(conversion: Conversion, made: DicomFile) -> None:
             raise VerificationError(
                 "an attribute was changed without reason", attribute=format_tag(edit.tag)
             )
-
-
-def _count_lossy_methods(data_set: DataSet) -> int:
-    return count_lossy_methods(
-        data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION),
-        data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION_METHOD),
-    )
 
 
 def _describe_samples(image: ImagePixelDescription) -> ImagePixelDescription:
@@ -331,17 +330,3 @@ def check_strictly(conversion: Conversion, made: DicomFile) -> tuple[Oddity, ...
             )
         notes.add(fault.id, text)
     return notes.list_oddities()
-
-
-_CARRIED_OVER = frozenset(
-    {
-        OddityId.DUPLICATE_ELEMENT,
-        OddityId.EXPLICIT_IN_UN,
-        OddityId.GROUP_LENGTH,
-        OddityId.ODD_LENGTH,
-        OddityId.SEQUENCE_KEPT_AS_UN,
-        OddityId.STRAY_DELIMITER,
-        OddityId.UNORDERED_ELEMENT,
-    }
-)
-"""Oddities of a source that its elements keep in another encoding."""
