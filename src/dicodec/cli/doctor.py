@@ -44,6 +44,9 @@ _PURPOSES = {
 _SIDE = 64
 """Rows and columns of the picture that is converted."""
 
+_LARGEST_ERROR = 16
+"""Of 256 values: how far a sample of the smooth picture may be off by a lossy codec."""
+
 
 class _Trial(NamedTuple):
     """A round trip of a picture through one transfer syntax.
@@ -143,10 +146,6 @@ def _find_trouble(syntax: TransferSyntax) -> str:
     furthest = max(abs(one - other) for one, other in zip(samples, back, strict=True))
     allowed = _LARGEST_ERROR if loss else 0
     return "" if furthest <= allowed else f"samples came back wrong by up to {furthest}"
-
-
-_LARGEST_ERROR = 16
-"""Of 256 values: how far a sample of the smooth picture may be off by a lossy codec."""
 
 
 def _make_picture() -> tuple[bytes, bytes]:

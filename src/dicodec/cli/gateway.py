@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from dicodec.service.jobs.store.store import JobStore
     from dicodec.service.jobs.store.tables import Job
 
+_START_SECONDS = 60.0
+"""How long the receiver may take until it listens."""
+
+_DEAD_AT_ONCE = 500
+"""Jobs that are read from the store at once."""
+
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the arguments of the subcommand."""
@@ -99,9 +105,6 @@ def _run(arguments: argparse.Namespace) -> int:
         gateway.run(ended)
     log.write("info", "ended")
     return 0
-
-
-_START_SECONDS = 60.0
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -212,7 +215,5 @@ def _find_dead(store: JobStore, arguments: argparse.Namespace) -> Iterator[Job]:
             return
         before = jobs[-1].number
 
-
-_DEAD_AT_ONCE = 500
 
 _ACTIONS = {"run": _run, "check": _check, "dead": _list_dead, "retry": _retry}

@@ -27,6 +27,8 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any, TextIO
 
+_ACTIONS = ("summary", "list", "export")
+
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the arguments of the subcommand."""
@@ -245,7 +247,6 @@ def _print_json(ledger: Ledger, arguments: argparse.Namespace) -> None:
         print(dump_json_line(fields))
 
 
-_ACTIONS = ("summary", "list", "export")
 _PRINTERS = {"text": _print_text, "csv": _print_csv, "json": _print_json}
 
 

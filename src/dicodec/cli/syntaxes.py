@@ -9,6 +9,10 @@ from dicodec.codecs.table import find_engines
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax, list_aliases
 from dicodec.rules.capabilities import find_capability
 
+_COLUMNS = ("name", "read", "write", "loss", "bits", "UID", "photometric interpretations")
+_WIDTH_OF_ALL = 180
+"""Characters of a terminal that shows all columns; a narrower one shows the first columns."""
+
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the arguments of the subcommand."""
@@ -73,8 +77,3 @@ def _print_table(rows: list[dict[str, str | bool | tuple[str, ...]]]) -> None:
         )
         table.add_row(*cells[: len(headings)])
     console.print(table)
-
-
-_COLUMNS = ("name", "read", "write", "loss", "bits", "UID", "photometric interpretations")
-_WIDTH_OF_ALL = 180
-"""Characters of a terminal that shows all columns; a narrower one shows the first columns."""

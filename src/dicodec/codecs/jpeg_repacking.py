@@ -48,6 +48,8 @@ _OVERLOOKED = b"_"
 _HOLDABLE = frozenset({"YBR_FULL", "YBR_FULL_422", "RGB"})
 _WAY_OUT = "jpegxl-lossless holds its decoded samples, jpeg the stream as it is"
 
+_BROTLI_LEVEL = 6  # of 0 to 11
+
 
 def repack_jpeg(stream: Buffer, image: ImagePixelDescription) -> bytes:
     """Return a JPEG stream as JPEG XL (.111) from which the same bytes can be rebuilt.
@@ -182,9 +184,6 @@ def _undisguise(packed: bytes, applied: list[tuple[bytes, bytes]]) -> bytes:
         "orientation or ICC profile of the JPEG stream would be applied by decoders of JPEG XL",
         hint=_WAY_OUT,
     )
-
-
-_BROTLI_LEVEL = 6
 
 
 def _check_shown(packed: bytes, original: bytes, image: ImagePixelDescription) -> None:

@@ -9,6 +9,12 @@ from functools import lru_cache
 from dicodec.errors import InvalidOptionError
 from dicodec.model.records import dataclass, fields, replace
 
+_ANY = 1 << 62
+"""A limit that no file reaches."""
+
+_SMALL_FILE = 1 << 20
+"""Bytes from which on a file may claim more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -82,12 +88,7 @@ class Limits:
         return self.expansion * (80 + (max(0, size - _SMALL_FILE) >> 9))
 
 
-_ANY = 1 << 62
-
 DEFAULT_LIMITS = Limits()
-
-_SMALL_FILE = 1 << 20
-"""Bytes from which on a file may claim more."""
 
 RAISES_EXPANSION = "`limits=Limits(expansion=NUMBER)` raises the limit of a small file"
 """Hint of errors about bounds that grow with the file, to be followed by others."""

@@ -27,6 +27,10 @@ _INSIDE = r"""\w+\((.*)\)|\{["'](.*)["']: ["'](.*)["']\}|\[?["'](.*?)["']\]?|(.*
 
 _SIZE_UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 
+_JSON = {"True": "true", "False": "false"}
+_WORDS = r"(?s)\(.*\)"
+"""Everything from the first bracket to the last one."""
+
 
 def reword_error[Error: DicodecError](error: Error, wording: Wording) -> Error:
     """Word the options in an error's message and hint for an entrance, and return the error."""
@@ -65,9 +69,6 @@ def as_key(option: Option, value: str) -> str:
     if RULE not in option.taken_by:
         return as_switch(option, value)
     return f"{option.key} = {_JSON.get(value, value)}" if value else option.key
-
-
-_JSON = {"True": "true", "False": "false"}
 
 
 _FORMATS = (
@@ -114,9 +115,6 @@ def leave_words_out(fault: str) -> str:
     They may quote a path or a patient's name.
     """
     return re.sub(_WORDS, "", fault)
-
-
-_WORDS = r"(?s)\(.*\)"
 
 
 def dump_json_line(fields: Any) -> str:

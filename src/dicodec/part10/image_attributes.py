@@ -31,6 +31,11 @@ _FLOATING = {tags.FLOAT_PIXEL_DATA: 32, tags.DOUBLE_FLOAT_PIXEL_DATA: 64}
 
 NOTHING_KNOWN: Mapping[int, int | str] = MappingProxyType({})
 
+_ABSENT_FOR_FLOATING = frozenset({tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_REPRESENTATION})
+"""Attributes that PS3.3 C.7.6.24 leaves out of images with Float Pixel Data."""
+
+_SEPARATORS = re.compile(r"[ _-]")
+
 
 class _CorrectedDataSet:
     """A data set's attributes, with the right values of some."""
@@ -194,10 +199,6 @@ def _read_or_assume(
     return assumed
 
 
-_ABSENT_FOR_FLOATING = frozenset({tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_REPRESENTATION})
-"""Attributes that PS3.3 C.7.6.24 leaves out of images with Float Pixel Data."""
-
-
 def _read_photometric_interpretation(
     data_set: DataSet | _CorrectedDataSet, samples: int, oddities: list[Oddity]
 ) -> str:
@@ -225,7 +226,6 @@ def _simplify(value: str) -> str:
     return _SEPARATORS.sub("", value).upper()
 
 
-_SEPARATORS = re.compile(r"[ _-]")
 _SPELLINGS = {_simplify(value): value for value in PHOTOMETRIC_INTERPRETATIONS}
 
 

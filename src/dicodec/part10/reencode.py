@@ -55,6 +55,7 @@ _SWAP_CODES = {2: "H", 4: "I", 8: "Q"}
 _NO_RESERVED = b"\0\0"
 _SEQUENCE = b"SQ"
 _FRAGMENTED = frozenset({b"OB", b"OW"})
+_MAY_HOLD_ITEMS = frozenset({b"UN", b"OB", b"OW"})
 
 
 def reencode_elements(
@@ -266,7 +267,7 @@ class _Reencoder:
                     content = swap_bytes(content, unit)
             if to_explicit:
                 out.append(self._pack_header(tag, header, reserved, len(content)))
-            else:  # as _header does; without that call a header takes a tenth less
+            else:  # as _pack_header does; without that call a header takes a tenth less
                 out.append(pack_implicit(group, number, len(content)))
             out.append(content)
             position = after
@@ -397,7 +398,7 @@ class _Reencoder:
                 offset=self._offset + position,
                 attribute=format_tag(tag),
             )
-        # PS3.5 6.2.2: the content is a sequence in implicit VR little endian, and stays it.
+        # PS3.5 6.2.2: the content is a sequence in implicit VR little endian, and stays one.
         if self._walker is None:
             self._walker = Walker(BytesSource(self._buffer), self._context.limits, self._ends)
         try:
@@ -523,6 +524,3 @@ class _Reencoder:
 
     def _note(self, oddity: OddityId, text: str, position: int) -> None:
         self._context.oddities.append(Oddity(oddity, text, self._offset + position))
-
-
-_MAY_HOLD_ITEMS = frozenset({b"UN", b"OB", b"OW"})

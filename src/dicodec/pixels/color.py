@@ -22,6 +22,9 @@ else:
 _SCALE = 16
 _HALF = 1 << (_SCALE - 1)
 
+_RED, _BLUE = 1.402, 1.772
+"""2 - 2 x 0.299 and 2 - 2 x 0.114 (ITU-R BT.601)."""
+
 
 def _to_fixed_point(coefficient: float) -> int:
     return int(coefficient * (1 << _SCALE) + 0.5)
@@ -118,10 +121,6 @@ def _rgb_to_ybr_full_in_floats(samples: NDArray[Any], bits_stored: int) -> NDArr
     ybr[..., 1] = (wide[..., 2] - ybr[..., 0]) / _BLUE + 2.0 ** (bits_stored - 1)
     ybr[..., 2] = (wide[..., 0] - ybr[..., 0]) / _RED + 2.0 ** (bits_stored - 1)
     return _round(ybr, bits_stored, samples)
-
-
-_RED, _BLUE = 1.402, 1.772
-"""2 - 2 x 0.299 and 2 - 2 x 0.114 (ITU-R BT.601)."""
 
 
 def _round(values: NDArray[np.float64], bits_stored: int, samples: NDArray[Any]) -> NDArray[Any]:

@@ -8,6 +8,8 @@ from dicodec.model.findings import Oddity
 from dicodec.model.findings import OddityId as Id
 from dicodec.model.records import StrEnum, dataclass
 
+_LEFT = "nothing: it is left as it is"
+
 
 class Severity(StrEnum):
     """How much an oddity matters to a reader of the file."""
@@ -47,7 +49,6 @@ class OddityKind:
 
 
 _ALLOWED, _HARMLESS, _WRONG, _DOUBTFUL = Severity
-_LEFT = "nothing: it is left as it is"
 
 _ROWS = (
     OddityKind(Id.NO_PREAMBLE, _WRONG, "no 128 bytes and prefix DICM at the start",

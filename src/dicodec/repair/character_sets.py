@@ -19,6 +19,12 @@ UTF_8 = "ISO_IR 192"
 TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 """Value representations whose characters Specific Character Set tells (PS3.5 6.1.2.3)."""
 
+_UNKNOWN = "UN"
+_LONGEST_UNKNOWN_TEXT = 1 << 16
+"""Bytes of a private value of VR UN that may be text."""
+
+_CONTROLS_OF_TEXT = frozenset(b"\t\n\f\r\x1b")
+
 
 def find_misdeclared_text(data_set: DataSet) -> list[Oddity]:
     """Return an oddity if text is not in the stated character set, and all of it is UTF-8.
@@ -136,11 +142,6 @@ def looks_like_text(raw: bytes, character_set: str) -> bool:
     bare = raw.rstrip(b"\0 ")
     controls = any(byte < 0x20 and byte not in _CONTROLS_OF_TEXT for byte in bare)
     return len(bare) > 1 and not controls and _is_text(bare, character_set, "UT")
-
-
-_UNKNOWN = "UN"
-_LONGEST_UNKNOWN_TEXT = 1 << 16
-_CONTROLS_OF_TEXT = frozenset(b"\t\n\f\r\x1b")
 
 
 def find_character_set(data_set: DataSet, around: str) -> str:

@@ -45,6 +45,16 @@ from dicodec.repair.value_extents import Extent, UndelimitedValue
 _FIRST_BYTES = 64
 """As much of a value as a Private Creator or a character set would have."""
 
+_TEXTS: Mapping[str, str] = {
+    OddityId.EXPLICIT_ELEMENT: "{} states its VR among elements that do not",
+    OddityId.IMPLICIT_ELEMENT: "{} has no VR among elements that have",
+    OddityId.ILLEGAL_VR: "{} has a VR that there is not",
+    OddityId.WRONG_LENGTH_FIELD: "{} has a length field of another size than its VR's",
+    OddityId.OTHER_BYTE_ORDER: "{} is in the other byte order",
+    OddityId.CUT_LENGTH: "{} is longer than 65,535 bytes, and its length lacks the upper 16 bits",
+    OddityId.UNCOUNTED_PAD_BYTE: "{} is followed by a pad byte that its length does not count",
+}
+
 
 class ElementTree:
     """Reads elements of one data set and all that is in them.
@@ -355,14 +365,3 @@ class ElementTree:
     def _note_unknown_sequence(self, header: ElementHeader) -> None:
         text = f"{format_tag(header.tag)} is a sequence and stated as UN"
         self._notes.add(OddityId.SEQUENCE_AS_UN, text, header.start)
-
-
-_TEXTS: Mapping[str, str] = {
-    OddityId.EXPLICIT_ELEMENT: "{} states its VR among elements that do not",
-    OddityId.IMPLICIT_ELEMENT: "{} has no VR among elements that have",
-    OddityId.ILLEGAL_VR: "{} has a VR that there is not",
-    OddityId.WRONG_LENGTH_FIELD: "{} has a length field of another size than its VR's",
-    OddityId.OTHER_BYTE_ORDER: "{} is in the other byte order",
-    OddityId.CUT_LENGTH: "{} is longer than 65,535 bytes, and its length lacks the upper 16 bits",
-    OddityId.UNCOUNTED_PAD_BYTE: "{} is followed by a pad byte that its length does not count",
-}

@@ -36,6 +36,11 @@ from dicodec.repair.stream_kinds import (
     says_lossless,
 )
 
+_LONGEST_TABLE = 1 << 16
+"""Bytes of a first item that are looked at, to tell a table of offsets from a fragment."""
+
+_BYTE = 8
+
 
 def recognise_syntax(
     stated: str,
@@ -282,10 +287,6 @@ def _tells_order(image: ImagePixelDescription | None, data_set: DataSet) -> bool
     GE's private syntax has implicit VR, and samples in the other byte order.
     """
     return image is not None and (image.bits_allocated <= _BYTE or data_set.encoding.explicit_vr)
-
-
-_LONGEST_TABLE = 1 << 16
-_BYTE = 8
 
 
 def _describe_difference(

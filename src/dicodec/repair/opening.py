@@ -19,6 +19,9 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.part10.remembered import Remembered
 
+_JUDGED = frozenset({OddityId.MISSING_ATTRIBUTE, OddityId.OVERLAY_IN_SAMPLES})
+"""Oddities of a description that the pixels may tell more of."""
+
 
 class StandardRepairs(Repairs):
     """All repairs that are known; those that are seldom needed are imported then.
@@ -88,10 +91,6 @@ class StandardRepairs(Repairs):
         from dicodec.repair.pixel_data import repair_pixel_data
 
         return repair_pixel_data(file, walked)
-
-
-_JUDGED = frozenset({OddityId.MISSING_ATTRIBUTE, OddityId.OVERLAY_IN_SAMPLES})
-"""Oddities of a description that the pixels may tell more of."""
 
 
 def _is_as_described(frames: Frames) -> bool:

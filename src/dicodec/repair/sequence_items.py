@@ -26,6 +26,14 @@ from dicodec.repair.placed_values import DELIMITER_LENGTH, Entry, Place, make_it
 type ReadElement = Callable[[int, int, Place, int], Entry]
 """Reads the element at an offset: position, end, place, tag of the element before it."""
 
+_SEQUENCE_OF_ITEMS = {
+    tags.REGION_SPATIAL_FORMAT: (
+        tags.SEQUENCE_OF_ULTRASOUND_REGIONS,
+        "PS3.3 C.8.5.5",
+    ),  # Region Spatial Format: Sequence of US Regions
+}
+"""Attributes that begin the items of one sequence only: its tag, and its section."""
+
 
 class Items(NamedTuple):
     """The items of a sequence.
@@ -319,12 +327,3 @@ class ItemReader:
         if items.pieces is None:
             items = items._replace(pieces=[SourceRange(self._source, position, items.content_end)])
         return header, items
-
-
-_SEQUENCE_OF_ITEMS = {
-    tags.REGION_SPATIAL_FORMAT: (
-        tags.SEQUENCE_OF_ULTRASOUND_REGIONS,
-        "PS3.3 C.8.5.5",
-    ),  # Region Spatial Format: Sequence of US Regions
-}
-"""Attributes that begin the items of one sequence only: its tag, and its section."""

@@ -46,6 +46,16 @@ HUFFMAN = bytes.fromhex(
 _BASELINE = "baseline sequential DCT"
 _ONE_SCAN = frozenset({_BASELINE, "extended sequential DCT"})
 
+_TAILS = [
+    bytes((first << 4 | 5 * step + first) & 0xFE for step in range(64)) for first in range(16)
+]
+"""Bytes behind a JPEG stream without EOI, see `_has_all_pixels`."""
+
+_LAST_BYTES = [bytes((0x80 >> bit,)) for bit in range(8)] + [
+    bytes((0xFF << bit & 0xFF,)) for bit in range(1, 7)
+]
+"""Bytes behind a JPEG-LS stream without EOI, see `_has_all_ls_pixels`."""
+
 
 @dataclass(frozen=True, slots=True)
 class StreamMender:
@@ -137,12 +147,6 @@ def _has_all_ls_pixels(stream: bytes, decode: Decode) -> bool:
     return True
 
 
-_TAILS = [
-    bytes((first << 4 | 5 * step + first) & 0xFE for step in range(64)) for first in range(16)
-]
-_LAST_BYTES = [bytes((0x80 >> bit,)) for bit in range(8)] + [
-    bytes((0xFF << bit & 0xFF,)) for bit in range(1, 7)
-]
 _PROOFS: dict[str, Callable[[bytes, Decode], bool]] = {
     "jpeg": _has_all_pixels, "jpeg-ls": _has_all_ls_pixels,
     "jpeg2000": _has_all_tile_parts, "htj2k": _has_all_tile_parts,

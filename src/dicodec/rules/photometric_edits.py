@@ -86,6 +86,8 @@ _NOT_OF_8_BITS = (
     tags.HISTOGRAM_SEQUENCE,
 )
 
+_WORD = 16
+
 
 @dataclass(frozen=True, slots=True)
 class GrayAttributes:
@@ -160,9 +162,6 @@ def mirror_table(
     if not -(1 << _WORD - 1) <= first < 1 << _WORD:
         raise UnsupportedImageError("there is a VOI LUT Sequence, which cannot be mirrored")
     return LookUpTable(tuple(top - one for one in reversed(table.entries)), first, table.bits)
-
-
-_WORD = 16
 
 
 def _compute_middle(gray: GrayAttributes, image: ImagePixelDescription) -> Decimal:

@@ -24,6 +24,12 @@ _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "ki": 2**10, "Mi": 2**20, "
 type Limit = int | float | str
 """End of a range. Numbers are compared as numbers, text (dates, times) as text."""
 
+_TYPES: dict[FactKind, type | tuple[type, ...]] = {
+    FactKind.TEXT: str,
+    FactKind.NUMBER: (int, float),
+    FactKind.FLAG: bool,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueTest:
@@ -165,11 +171,6 @@ def check_keys(given: dict[str, Any], known: tuple[str, ...], message: str) -> N
             raise InvalidOptionError(f"{message} {key!r}", hint=hint)
 
 
-_TYPES: dict[FactKind, type | tuple[type, ...]] = {
-    FactKind.TEXT: str,
-    FactKind.NUMBER: (int, float),
-    FactKind.FLAG: bool,
-}
 _PARTS = (
     *(part.name for part in fields(ValueTest) if part.name not in {"any_of", "excluded"}),
     "not",

@@ -15,6 +15,11 @@ from dicodec.part10.values import NUMBER_CODES, parse_values
 
 type FactValue = str | int | float | bool
 
+_VALUES_OF = frozenset(NUMBER_CODES) | {
+    "AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR",
+    "UT",
+}  # fmt: skip
+
 
 class OpaqueValue(StrEnum):
     """Value that is there and cannot be compared: only `present` asks about it."""
@@ -162,9 +167,3 @@ def read_attribute(file: DicomFile, tag: int) -> tuple[FoundValue, ...]:
     except MalformedFileError:
         return (OpaqueValue.BYTES,)
     return tuple(value for value in values if isinstance(value, str | int | float) and value != "")
-
-
-_VALUES_OF = frozenset(NUMBER_CODES) | {
-    "AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR",
-    "UT",
-}  # fmt: skip

@@ -29,6 +29,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.005
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+_KEPT: list[object] = []
+"""Objects that must not be freed, because that would end them."""
+
 
 def main(control: int) -> None:
     """Serve as a program of its own: standard output and error are the template's words already.
@@ -73,9 +76,6 @@ def run_forked(control: int, words: int) -> NoReturn:
 
         traceback.print_exc()
     os._exit(status)
-
-
-_KEPT: list[object] = []
 
 
 def _serve(control: int) -> None:

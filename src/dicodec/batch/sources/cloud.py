@@ -57,6 +57,8 @@ KEPT_SUFFIX = ".dicodec-kept"
 _AT_ONCE = 16 << 20
 """Largest object that is uploaded in one request; only one request can be conditional."""
 
+_HINT = "credentials come from the environment; see docs/storage.md"
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectFacts:
@@ -274,9 +276,6 @@ def _translate_errors(
         raise SourceChangedError("the object changed while it was read", path=where) from error
     except exceptions.BaseError as error:
         raise other(f"the store says: {_cut_first_line(error)}", path=where) from error
-
-
-_HINT = "credentials come from the environment; see docs/storage.md"
 
 
 def _cut_first_line(error: Exception) -> str:

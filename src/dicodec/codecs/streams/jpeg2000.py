@@ -22,6 +22,16 @@ _SOT_LENGTH = 12
 _ANY_COUNT = 255  # the most tile-parts of a tile, A.4.2
 MAX_TILES = 65535  # Isot has 16 bits, A.4.2
 
+_MOST_TILES, _TILE_AREA = 1024, 4096
+"""More tiles than these have to have as many pixels each."""
+
+_MOST_PRECINCTS, _MOST_PACKETS, _MOST_BLOCKS = 200_000, 4_000_000, 400_000
+"""Decoders take up to 14 kB for a tile, 400 bytes for a precinct and for a code-block, and 2 bytes
+for a packet. The usual code-blocks of 64 x 64 are 8,000 of the largest mammogram."""
+
+_MOST_LEVELS = 32  # of decomposition, Table A.15
+_FIXED = "this limit is fixed: decoders take memory for each part before they read it"
+
 
 @dataclass(slots=True)
 class _Facts:
@@ -195,14 +205,6 @@ def _count_parts(facts: _Facts) -> tuple[int, int]:
         blocks += bands * -(-columns // (1 << block_across)) * -(-rows // (1 << block_down))
     count = facts.tiles * len(facts.depths)
     return precincts * count, blocks * count
-
-
-_MOST_TILES, _TILE_AREA = 1024, 4096
-_MOST_PRECINCTS, _MOST_PACKETS, _MOST_BLOCKS = 200_000, 4_000_000, 400_000
-"""Decoders take up to 14 kB for a tile, 400 bytes for a precinct and for a code-block, and 2 bytes
-for a packet. The usual code-blocks of 64 x 64 are 8,000 of the largest mammogram."""
-_MOST_LEVELS = 32
-_FIXED = "this limit is fixed: decoders take memory for each part before they read it"
 
 
 def remove_bare_markers(codestream: memoryview) -> memoryview:

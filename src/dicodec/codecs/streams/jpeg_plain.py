@@ -18,6 +18,9 @@ _HEAD = 4
 """Bytes of a marker and of the length behind it."""
 _UNUSUAL = frozenset({"lines_apart", "spectral_end", "mapped", "mapping_tables"})
 
+_CONTINUED = 3
+"""Type of an LSE segment that continues a mapping table."""
+
 
 @dataclass(slots=True)
 class MappingTables:
@@ -39,9 +42,6 @@ class MappingTables:
         known = self.entries.get(number, b"") if body[0] == _CONTINUED else b""
         self.entries[number] = known + body[3:]
         self.widths[number] = width
-
-
-_CONTINUED = 3
 
 
 def make_plain(stream: memoryview, description: StreamDescription) -> memoryview:

@@ -18,6 +18,9 @@ _LENGTHS = ((1, 6), (65, 8), (321, 10), (1345, 12))
 _TRANSPOSED = 5
 """Orientations from here on exchange rows and columns (Table D.4)."""
 
+_LIKE_HEADERS = 8
+"""Bytes that streams of like images share: the signature, the size, the first of the metadata."""
+
 
 @dataclass(slots=True)
 class _Facts:
@@ -57,10 +60,6 @@ def begins_another(stream: Buffer) -> bool:
     """
     data = bytes(stream)
     return data.find(data[:_LIKE_HEADERS], 1) >= 0
-
-
-_LIKE_HEADERS = 8
-"""Bytes that streams of like images share: the signature, the size, the first of the metadata."""
 
 
 def can_rebuild_jpeg(stream: Buffer) -> bool:

@@ -15,6 +15,9 @@ MAX_SEGMENTS = 15
 _NOTHING = 128
 """A code that stands for no byte (G.3.2)."""
 
+_LIKE_HEADER = 8
+"""Bytes of a header that frames of the same image share: segments, and the first one's offset."""
+
 
 def read_header(head: Buffer) -> tuple[int, list[int]]:
     """Return the number of segments and all fifteen offsets, also those without a segment.
@@ -146,10 +149,6 @@ def begins_another(stream: Buffer, needed: int, size: int) -> bool:
             return behind <= at and not any(data[behind:at])
         at = data.find(data[:_LIKE_HEADER], at + 1, end)
     return False
-
-
-_LIKE_HEADER = 8
-"""Bytes of a header that frames of the same image share: segments, and the first one's offset."""
 
 
 def _holds_plane(segment: Buffer, size: int) -> bool:

@@ -41,6 +41,10 @@ _NOT_TO_EDIT = frozenset(
 A user cannot set or remove them.
 """
 
+_FIRST_GROUP = 0x0008
+_DIRECTORY = 0x0004
+_DELIMITERS = 0xFFFE
+
 
 def plan_edits(
     file: DicomFile,
@@ -331,8 +335,3 @@ def find_editable_tag(name: str) -> int:
             attribute=name if name.isalpha() else format_tag(tag),
         )
     return tag
-
-
-_FIRST_GROUP = 0x0008
-_DIRECTORY = 0x0004
-_DELIMITERS = 0xFFFE

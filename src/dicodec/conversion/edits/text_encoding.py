@@ -46,6 +46,9 @@ from dicodec.repair.character_sets import (
     may_be_text,
 )
 
+_STATED = SetAttribute(tags.SPECIFIC_CHARACTER_SET, "CS", UTF_8)
+_LABELS = frozenset({tags.SPECIFIC_CHARACTER_SET})
+
 
 def find_declared_character_set(charset: str) -> str | None:
     """Return the character set that the option declares for text; None for the file's own.
@@ -136,9 +139,6 @@ def find_text_tags(edits: Iterable[Edit]) -> set[int]:
         if isinstance(edit, SetAttribute)
         and (edit.vr in {*TEXT, "UN"} or edit.tag == tags.SPECIFIC_CHARACTER_SET)
     }
-
-
-_STATED = SetAttribute(tags.SPECIFIC_CHARACTER_SET, "CS", UTF_8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +340,3 @@ class _ToUtf8:
         writer.write_after_pixel_data(out)
         new = out.getvalue()
         return encode_item_header(len(new), self.encoding) + new
-
-
-_LABELS = frozenset({tags.SPECIFIC_CHARACTER_SET})

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 else:
     np = import_late("numpy")
 
+_UNREAD = frozenset({Action.MOVE_VALUE, Action.MOVE_FRAMES})
+"""Actions in which no codec looks at the frames."""
+
 
 def complete_plan(file: DicomFile, plan: ConversionPlan, workers: int) -> ConversionPlan:
     """Return the plan, completed by facts that take reading all frames.
@@ -61,10 +64,6 @@ def complete_plan(file: DicomFile, plan: ConversionPlan, workers: int) -> Conver
         )
         pixels = replace(pixels, edits=(*pixels.edits, *found))
     return replace(plan, pixels=pixels)
-
-
-_UNREAD = frozenset({Action.MOVE_VALUE, Action.MOVE_FRAMES})
-"""Actions in which no codec looks at the frames."""
 
 
 def _check_end(file: DicomFile) -> None:

@@ -8,6 +8,9 @@ from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.rules.image_edits import choose_native_vr, choose_swap_unit
 
+_BYTE = 8
+_MOST_BITS = 64
+
 
 class MovedValue(NamedTuple):
     """How a value is written that is moved.
@@ -58,7 +61,3 @@ def warn_of_wide_samples(bits: int) -> str:
         f"big endian samples of {bits} bits are taken with their most significant byte first; "
         "some readers exchange 16-bit words only"
     )
-
-
-_BYTE = 8
-_MOST_BITS = 64

@@ -55,6 +55,29 @@ if TYPE_CHECKING:
     from dicodec.model.stream import StreamDescription
     from dicodec.pixels.photometric import Route
 
+_PALETTE, _BYTE = "PALETTE COLOR", 8
+_COLORS = 3
+"""Samples per Pixel of a color image."""
+
+_COLORED = frozenset({"jpeg", "jpeg2000", "htj2k", "jpegxl"})
+"""Families whose streams say each for itself which color space they are in."""
+
+_FILL_HINT = '`salvage="fill"` saves the samples that are there'
+_OF_ITEMS = frozenset({OddityId.SHORT_FRAGMENT, OddityId.NO_OFFSET_TABLE_ITEM})
+"""Oddities of the items that hold the fragments: they are written anew."""
+
+_LOSSLESS_KIN = {
+    "jpeg": "jpeg-lossless",
+    "jpeg-extended": "jpeg-lossless",
+    "jpeg-ls-near": "jpeg-ls",
+    "jpeg2000": "jpeg2000-lossless",
+    "jpegxl": "jpegxl-lossless",
+    "htj2k": "htj2k-lossless",
+}
+
+_COST_OF_JPEG_XL = 3
+"""Memory and time of encoding a frame as lossy JPEG XL, as a multiple of other codecs'."""
+
 
 class PixelPlanner:
     """Decides about one file's frames and one target."""
@@ -108,7 +131,7 @@ class PixelPlanner:
             check_decoded_size(self._stated, self._data_set.limits, _COST_OF_JPEG_XL)
         return plan
 
-    def _plan_of(self, action: Action, pixels: PixelPlan) -> ConversionPlan:
+    def _make_plan(self, action: Action, pixels: PixelPlan) -> ConversionPlan:
         if self._options.rescale_to_8bit and pixels.result.photometric_interpretation == _PALETTE:
             self._warn_of_indices(pixels.result)
         return ConversionPlan(
@@ -211,10 +234,10 @@ class PixelPlanner:
         if self._frames.filled:
             return self._move_and_fill()
         self._warn_of_other_colors()
-        return self._plan_of(action, PixelPlan.moved(self._stated, self._choose_table()))
+        return self._make_plan(action, PixelPlan.moved(self._stated, self._choose_table()))
 
     def _choose_moving_action(self) -> Action | None:
-        """Return the plan in which the bytes of frames stay as they are; None if there is none."""
+        """Return the action that keeps the bytes of frames as they are; None if there is none."""
         source, target, stated = self._source, self._target, self._stated
         if not self._keeps_photometric() or self._rescales():
             return None
@@ -288,7 +311,7 @@ class PixelPlanner:
         if made != stated:
             return None
         moved = PixelPlan.moved(stated, self._choose_table())
-        return self._plan_of(
+        return self._make_plan(
             Action.MOVE_FRAMES, replace(moved, decoded=decoded, prepared=decoded, encoder=encoder)
         )
 
@@ -316,13 +339,13 @@ class PixelPlanner:
                 )
             self._check_one_color(FrameMismatchError)
             pixels = PixelPlan.repacked(self._stated, self._choose_table(), stream)
-            return self._plan_of(Action.REPACK_JPEG, pixels)
+            return self._make_plan(Action.REPACK_JPEG, pixels)
         if self._source.name == "jpegxl-jpeg" and self._target.name == "jpeg":
             if not self._keeps_photometric() or self._recompresses():
                 return None
             self._check_one_color(FrameMismatchError)
             pixels = PixelPlan.repacked(self._stated, self._choose_table())
-            return self._plan_of(Action.UNPACK_JPEG, pixels)
+            return self._make_plan(Action.UNPACK_JPEG, pixels)
         return None
 
     def _transcode(self) -> ConversionPlan:
@@ -380,7 +403,7 @@ class PixelPlanner:
             own_steps=own_steps,
             psnr=self._options.psnr if takes(self._target, "psnr") else None,
         )
-        return self._plan_of(Action.TRANSCODE, pixels)
+        return self._make_plan(Action.TRANSCODE, pixels)
 
     def _warn_of_padding(self) -> None:
         """Warn of pixels that pad the image, and say so by a value that they will not have."""
@@ -520,25 +543,3 @@ class PixelPlanner:
             size = self._stated.native_frame_bits * self._stated.number_of_frames * 9 // 64
             size += 1024 * self._stated.number_of_frames
         return "basic" if size <= 0xFFFFFFFF else "extended"
-
-
-_PALETTE, _BYTE = "PALETTE COLOR", 8
-_COLORS = 3
-_COLORED = frozenset({"jpeg", "jpeg2000", "htj2k", "jpegxl"})
-"""Families whose streams say each for itself which color space they are in."""
-_FILL_HINT = '`salvage="fill"` saves the samples that are there'
-
-_OF_ITEMS = frozenset({OddityId.SHORT_FRAGMENT, OddityId.NO_OFFSET_TABLE_ITEM})
-"""Oddities of the items that hold the fragments: they are written anew."""
-
-_LOSSLESS_KIN = {
-    "jpeg": "jpeg-lossless",
-    "jpeg-extended": "jpeg-lossless",
-    "jpeg-ls-near": "jpeg-ls",
-    "jpeg2000": "jpeg2000-lossless",
-    "jpegxl": "jpegxl-lossless",
-    "htj2k": "htj2k-lossless",
-}
-
-_COST_OF_JPEG_XL = 3
-"""Memory and time of encoding a frame as lossy JPEG XL, as a multiple of other codecs'."""

@@ -38,6 +38,9 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.model.stream import StreamDescription
 
+_IMAGE = (tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED)
+"""Attributes that no data set without pixels needs (PS3.3 C.7.6.3)."""
+
 
 def plan_conversion(
     file: DicomFile,
@@ -173,10 +176,6 @@ def _is_image(data_set: DataSet) -> bool:
     from dicodec.rules.iod_limits import is_image_class
 
     return is_image_class(data_set.read_text(tags.SOP_CLASS_UID))
-
-
-_IMAGE = (tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED)
-"""Attributes that no data set without pixels needs (PS3.3 C.7.6.3)."""
 
 
 def _moves_unread(file: DicomFile, target: TransferSyntax) -> bool:

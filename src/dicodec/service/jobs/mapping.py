@@ -32,6 +32,9 @@ _PATHS = ("source", "target", "target_folder")
 type _Piece = tuple[str, str | None]
 """Literal text, and the name of the field that follows it; None if none does."""
 
+_TRUSTED = "\0trusted"
+"""Key for the names of the operator's own values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -66,10 +69,6 @@ class Template:
     def list_missing(self, given: Mapping[str, Any]) -> list[str]:
         """Return the fields of a message that are named here, but absent or empty there."""
         return [name for _, name in self.pieces if name and not _find_text(given, name)]
-
-
-_TRUSTED = "\0trusted"
-"""Key for the names of the operator's own values."""
 
 
 @dataclass(frozen=True, slots=True)

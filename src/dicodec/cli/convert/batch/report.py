@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 _SOUND = '"salvaged": ""'
 """Stands in the report of a source that was whole; quotes within values are escaped there."""
 
+_WARNINGS = {
+    WarningKind.SIGNATURE: "have a Digital Signature that no longer holds; --remove "
+    "DigitalSignaturesSequence leaves it out",
+    WarningKind.CONCATENATION: "are parts of concatenations, and new images: all parts have to be "
+    "converted alike",
+    WarningKind.FILE_SET: "have another SOP Instance UID or Transfer Syntax UID than a DICOMDIR "
+    "states for them; --map-references sets its records right",
+}
+
 
 def _parse(text: str) -> Any:
     """Return the value of a text of JSON; a batch without failures has none to parse."""
@@ -184,16 +193,6 @@ def _format_estimate(estimate: BatchEstimate) -> list[str]:
             "are taken for the mean of the others; a longer --estimate may reach them"
         )
     return lines
-
-
-_WARNINGS = {
-    WarningKind.SIGNATURE: "have a Digital Signature that no longer holds; --remove "
-    "DigitalSignaturesSequence leaves it out",
-    WarningKind.CONCATENATION: "are parts of concatenations, and new images: all parts have to be "
-    "converted alike",
-    WarningKind.FILE_SET: "have another SOP Instance UID or Transfer Syntax UID than a DICOMDIR "
-    "states for them; --map-references sets its records right",
-}
 
 
 def _format_error(fields: dict[str, Any]) -> str:

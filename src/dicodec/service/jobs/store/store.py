@@ -44,6 +44,33 @@ EVENTS_KEPT = 20_000
 _BATCH = 1000
 """Jobs of one transaction at most."""
 
+_ADD = (
+    "INSERT INTO job (id, request, source, tenant, trace, home, priority, state, not_before,"
+    " created) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?) ON CONFLICT (id) DO NOTHING"
+)
+_DUE = "not_before <= ? AND (home IS NULL OR home = ?)"
+_DUE_AT_HOME = "not_before <= ? AND home = ?"
+_EXPIRED = "(lease < ? OR lease > ?)"
+_TAKE = (
+    "UPDATE job SET state = 'running', owner = ?, lease = ?, started = ?, attempts = attempts + 1,"
+    " frames_done = NULL"
+)
+_FINISH = (
+    "UPDATE job SET state = ?, not_before = ?, finished = ?, frames = coalesce(?, frames),"
+    " frames_done = coalesce(?, frames_done), source_size = ?, target_size = ?, action = ?,"
+    " error_code = ?, error_text = ?, seconds = ?, target = ?, result = ?, owner = NULL,"
+    " lease = NULL, history = {history} WHERE state = 'running' AND id = ? AND owner = ?"
+    " AND attempts = coalesce(?, attempts)"
+)
+_NOTED = (  # one more element of a JSON array, in SQL that both databases have
+    "CASE history WHEN '[]' THEN '[' ELSE substr(history, 1, length(history) - 1) || ',' END"
+    " || ? || ']'"
+)
+_AGAIN = (
+    "UPDATE job SET state = 'pending', not_before = 0, attempts = 0, cancelled = 0,"
+    " finished = NULL, error_code = NULL, error_text = NULL WHERE state IN ('dead', 'cancelled')"
+)
+
 
 class JobStore(StoreReading):
     """An open job store.
@@ -402,34 +429,6 @@ class JobStore(StoreReading):
         last = self.find_last_event()
         if last // _BATCH != (last - count) // _BATCH:
             self._database.execute("DELETE FROM event WHERE number <= ?", (last - EVENTS_KEPT,))
-
-
-_ADD = (
-    "INSERT INTO job (id, request, source, tenant, trace, home, priority, state, not_before,"
-    " created) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?) ON CONFLICT (id) DO NOTHING"
-)
-_DUE = "not_before <= ? AND (home IS NULL OR home = ?)"
-_DUE_AT_HOME = "not_before <= ? AND home = ?"
-_EXPIRED = "(lease < ? OR lease > ?)"
-_TAKE = (
-    "UPDATE job SET state = 'running', owner = ?, lease = ?, started = ?, attempts = attempts + 1,"
-    " frames_done = NULL"
-)
-_FINISH = (
-    "UPDATE job SET state = ?, not_before = ?, finished = ?, frames = coalesce(?, frames),"
-    " frames_done = coalesce(?, frames_done), source_size = ?, target_size = ?, action = ?,"
-    " error_code = ?, error_text = ?, seconds = ?, target = ?, result = ?, owner = NULL,"
-    " lease = NULL, history = {history} WHERE state = 'running' AND id = ? AND owner = ?"
-    " AND attempts = coalesce(?, attempts)"
-)
-_NOTED = (  # one more element of a JSON array, in SQL that both databases have
-    "CASE history WHEN '[]' THEN '[' ELSE substr(history, 1, length(history) - 1) || ',' END"
-    " || ? || ']'"
-)
-_AGAIN = (
-    "UPDATE job SET state = 'pending', not_before = 0, attempts = 0, cancelled = 0,"
-    " finished = NULL, error_code = NULL, error_text = NULL WHERE state IN ('dead', 'cancelled')"
-)
 
 
 def _mark(values: Sequence[object]) -> str:
