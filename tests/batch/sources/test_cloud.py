@@ -544,6 +544,46 @@ def test_a_batch_goes_from_prefix_to_prefix(bucket: str, tmp_path: Path) -> None
     assert read_facts(parse_object_url(bucket + "out/2.dcm")) == before
 
 
+@pytest.mark.parametrize("named", [
+    ("x/y/", "x/"), ("x/", "x/y/"), ("x/y/1", "x/"), ("x/", "x/y/1"), ("x/y/1", "x/y/", "x/"),
+    ("", "x/y/"), ("x/", "x/y/z/"), ("x/y", "x/"), ("x/y/", "x/y"), ("x/y/1", "x/y/10"),
+], ids=" ".join)  # fmt: skip
+@pytest.mark.parametrize("shards", [1, 2])
+def test_prefixes_that_overlap_are_converted_in_place_once(
+    named: tuple[str, ...], shards: int, bucket: str, tmp_path: Path
+) -> None:
+    keys = ["1", "x/1", "x/y", "x/y/1", "x/y/10", "x/y/z/1", "x/yy/1"]
+    for key in keys:
+        put(bucket + key, CONTENT, tmp_path)
+    report = tmp_path / "report"
+
+    for number in range(1, shards + 1):
+        shard = ["--shard", f"{number}/{shards}"] if shards > 1 else []
+        assert run([
+            "convert", *(bucket + one for one in named), "--to", "rle", "--in-place", "--jobs", "1",
+            "--ledger", str(tmp_path / "ledger"), "--report", str(report), "-q", *shard,
+        ]) == 0  # fmt: skip
+    ended = [json.loads(line) for line in report.read_text().splitlines()]
+
+    wanted = [
+        key for key in keys
+        if any(key == one or (one[-1:] in {"", "/"} and key.startswith(one)) for one in named)
+    ]  # fmt: skip
+    assert sorted(one["source"] for one in ended if "source" in one) == [bucket + k for k in wanted]
+    assert {key: get(bucket + key) == EXPECTED for key in keys} == {
+        key: key in wanted for key in keys
+    }
+    assert all(not one["summary"]["skipped"] for one in ended if "summary" in one)
+
+
+def test_a_prefix_in_two_spellings_is_converted_in_place_once(bucket: str, tmp_path: Path) -> None:
+    put(bucket + "x/1", CONTENT, tmp_path)
+    ledger = ["--ledger", str(tmp_path / "ledger"), "--jobs", "1", "-q"]
+    named = ["S3://bucket", "s3://bucket/", "S3://bucket/x/1"]
+    assert run(["convert", *named, "--to", "rle", "--in-place", *ledger]) == 0
+    assert get(bucket + "x/1") == EXPECTED
+
+
 def test_a_batch_in_object_storage_needs_a_place_for_its_ledger(
     bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -57,7 +57,7 @@ type FolderEntry = FoundFile | PassedOver | SourceUnavailableError
 
 @dataclass(frozen=True, slots=True)
 class WalkOptions:
-    """Options for walking folders.
+    """Options for walking folders, and for listing the objects below a prefix.
 
     Attributes:
         hidden: whether to take names that begin with a dot.
@@ -67,6 +67,7 @@ class WalkOptions:
             none. Those that any run kept are skipped too, because their folder lists them.
         own_folders, own_files: (device, inode) of folders, and paths without links of files, that
             are sources of their own: a walk leaves them out without a word, unless it begins there.
+        own_objects: URLs of objects and prefixes that are sources of their own, likewise.
     """
 
     hidden: bool = False
@@ -75,6 +76,7 @@ class WalkOptions:
     backup: str | None = None
     own_folders: frozenset[tuple[int, int]] = frozenset()
     own_files: frozenset[str] = frozenset()
+    own_objects: frozenset[str] = frozenset()
 
 
 def walk(folder: str, options: WalkOptions) -> Iterator[FolderEntry]:

@@ -14,7 +14,13 @@ from dicodec.batch.sources.safe_names import make_safe_component, make_safe_path
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.limits import Limits
 from dicodec.model.records import dataclass, replace
-from dicodec.model.source_names import ARCHIVE_SUFFIXES, is_archive, is_object_url, parse_object_url
+from dicodec.model.source_names import (
+    ARCHIVE_SUFFIXES,
+    ObjectUrl,
+    is_archive,
+    is_object_url,
+    parse_object_url,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +69,21 @@ def _list_objects(root: NamedSource, options: WalkOptions) -> Iterator[ListedSou
     from dicodec.batch.sources.cloud import list_objects, tell_kept_apart
 
     for facts, kept in tell_kept_apart(list_objects(url)):
+        if options.own_objects and _is_own(facts.url, url, options.own_objects):
+            continue
         if kept or (options.backup is not None and facts.url.key.endswith(options.backup)):
             yield PassedOver(str(facts.url), BACKUP)
             continue
         relative = make_safe_path(facts.url.key.removeprefix(url.key))
         place = f"{root.prefix}/{relative}" if root.prefix else str(relative)
         yield ListedSource(refer_to_object(facts), place, unsure=True)
+
+
+def _is_own(url: ObjectUrl, below: ObjectUrl, own_objects: frozenset[str]) -> bool:
+    """Whether an object below a prefix, or a prefix between them, is a source of its own."""
+    whole, start = str(url), len(str(below))
+    ends = [index + 1 for index in range(start, len(whole)) if whole[index] == "/"]
+    return any(whole[:end] in own_objects for end in (*ends, len(whole)))
 
 
 def parse_sources(
@@ -130,23 +145,31 @@ def separate_sources(
 ) -> tuple[list[NamedSource], WalkOptions]:
     """Return sources and options such that each file is listed once, though sources overlap.
 
-    Of a folder and what is named beneath it, each has its own files. Memory depends on how many
-    sources are named, not on their files. Hard links are files of their own.
+    Of a folder or prefix and what is named beneath it, each has its own files. Memory depends on
+    how many sources are named, not on their files. Hard links are files of their own.
     """
     if len(sources) == 1:
         return [*sources], options
     folders: dict[tuple[int, int], NamedSource] = {}
-    others: dict[str, NamedSource] = {}
+    files: dict[str, NamedSource] = {}
+    objects: dict[str, NamedSource] = {}
     apart = []
     for root in sources:
-        if is_object_url(root.path) or not _is_folder(root.path):
-            first = others.setdefault(resolve_links(root.path), root)
+        if is_object_url(root.path):
+            first = objects.setdefault(str(parse_object_url(root.path)), root)
+        elif not _is_folder(root.path):
+            first = files.setdefault(resolve_links(root.path), root)
         else:
             facts = os.stat(root.path)  # noqa: PTH116 - as walks do
             first = folders.setdefault((facts.st_dev, facts.st_ino), root)
         if first is root:
             apart.append(root)
-    return apart, replace(options, own_folders=frozenset(folders), own_files=frozenset(others))
+    return apart, replace(
+        options,
+        own_folders=frozenset(folders),
+        own_files=frozenset(files),
+        own_objects=frozenset(objects),
+    )
 
 
 def list_sources(
