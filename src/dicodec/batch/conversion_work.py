@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 from dicodec.batch.ledger.tables import SALVAGED, FileOutcome, State
@@ -21,12 +21,10 @@ from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.conversion.pixel_decisions import ConversionMemory
 from dicodec.errors import DicodecError, OutputLimitError, PathNotAllowedError
-from dicodec.model.limits import Limits
 from dicodec.model.option_table import NEVER
 from dicodec.model.platforms import OPENS_FOLDERS, read_at
 from dicodec.model.records import replace
 from dicodec.model.source_names import is_object_url
-from dicodec.model.transfer_syntax import EXPLICIT_LE
 from dicodec.model.wording import dump_json_line
 from dicodec.options import ConversionOptions
 from dicodec.part10.beneath import (
@@ -38,7 +36,6 @@ from dicodec.part10.beneath import (
     pin_target,
 )
 from dicodec.part10.dicom_file import Source
-from dicodec.part10.directory_records import read_referenced_files
 from dicodec.part10.source import OpenSource, digest_parts, is_byte_source, read_chunks
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport, SizeEstimate
@@ -195,96 +192,6 @@ def estimate_item(work: WorkOptions, item: Item, context: WorkContext) -> SizeEs
     return report.estimate
 
 
-def map_item(work: WorkOptions, item: Item, context: WorkContext) -> FileVersion:
-    """Have the references of a result follow new SOP Instance UIDs; a work of the pool.
-
-    Returns:
-        The version that the result has now.
-
-    Raises:
-        DicodecError: see `dicodec.convert`.
-    """
-    place, limits = item.reference.path, work.options.limits
-    try:
-        target = place if item.root is None else _pin_target(item)
-        with open_source(item.reference) as source:
-            with open_tolerantly(source, limits) as file:
-                syntax = file.syntax.name
-            options = ConversionOptions(
-                to=(syntax,), overwrite=True, verify=True, workers=context.threads, limits=limits
-            )
-            waiting = len(context.placement)
-            if is_object_url(place):
-                from dicodec.batch.cloud_conversion import convert_objects
-
-                convert = partial(convert_with, references=dict(item.uids))
-                convert_objects(source, place, options, convert)
-            else:
-                convert_with(
-                    target, target, options, None, context.placement, references=dict(item.uids)
-                )
-    except DicodecError as error:
-        error.with_location(path=place)
-        raise
-    written = context.placement.find_part_of_last() if len(context.placement) > waiting else place
-    version = read_version(os.fspath(written))
-    assert version is not None, "it was just written"
-    return version
-
-
-def map_directory(work: WorkOptions, item: Item, context: WorkContext) -> str:
-    """Have the records of a DICOMDIR state the facts of their files' results; a work of the pool.
-
-    A result of an earlier run, which names the same files, is replaced.
-
-    Returns:
-        SHA-256 of the DICOMDIR that the result replaced in place; "" if it replaced none.
-
-    Raises:
-        DicodecError: see `dicodec.convert`.
-    """
-    place, limits = item.reference.path, work.options.limits
-    try:
-        target = place if work.in_place else _prepare_target(item, work)
-        options = ConversionOptions(
-            to=(EXPLICIT_LE.name,),
-            overwrite=work.in_place or work.options.overwrite or _names_the_same(item, limits),
-            backup=work.options.backup,
-            verify=True,
-            workers=context.threads,
-            limits=limits,
-        )
-        report = convert_with(
-            place,
-            target,
-            options,
-            None,
-            context.placement,
-            references=dict(item.uids),
-            records=item.records,
-        )
-    except DicodecError as error:
-        error.with_location(path=place)
-        raise
-    return report.replaced_digest
-
-
-def _names_the_same(item: Item, limits: Limits) -> bool:
-    """Whether the file in the place of a DICOMDIR's result names the same files."""
-    try:
-        with (
-            open_tolerantly(item.reference.path, limits) as one,
-            open_tolerantly(item.target or "", limits) as two,
-        ):
-            files = [
-                [named.path for named in read_referenced_files(file.data_set)]
-                for file in (one, two)
-            ]
-    except DicodecError:
-        return False
-    return files[0] == files[1] != []
-
-
 def _find_references(source: Source, options: ConversionOptions) -> tuple[str, ...]:
     from dicodec.conversion.edits.references import find_references
 
@@ -340,17 +247,17 @@ def _convert(
         from dicodec.batch.cloud_conversion import convert_objects
 
         return convert_objects(source, item.target, chosen, convert, context.placement.permit)
-    return convert(source, _prepare_target(item, work, context.placement.folders), chosen)
+    return convert(source, prepare_target(item, work, context.placement.folders), chosen)
 
 
-def _prepare_target(
+def prepare_target(
     item: Item, work: WorkOptions, folders: OpenFolders | None = None
 ) -> Target | None:
     """Return the path of a result, whose folder is there; in its open folder if it has a root."""
     if item.target is None:
         return None
     if OPENS_FOLDERS and item.root is not None:
-        return _pin_target(item, synced=_is_synced(work), folders=folders)
+        return pin_item_target(item, synced=_is_synced(work), folders=folders)
     if not work.in_place:
         with translate_write_errors():
             make_folders(Path(item.target).parent, synced=_is_synced(work))
@@ -361,7 +268,7 @@ def _is_synced(work: WorkOptions) -> bool:
     return work.options.durability != NEVER
 
 
-def _pin_target(
+def pin_item_target(
     item: Item, *, synced: bool = True, folders: OpenFolders | None = None
 ) -> PinnedPath:
     """Return the path of a result beneath its root; links there are followed within the root.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count, islice
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.resume import digest_options
@@ -19,21 +18,18 @@ from dicodec.batch.pool.pool import ItemGroup, ItemOutcome, ItemReturned, Pool, 
 from dicodec.batch.scheduling import BatchOptions, BatchSource, Scheduler
 from dicodec.batch.sources.folders import PassedOver
 from dicodec.batch.sources.listing import ListedSource
-from dicodec.batch.sources.locations import read_version, resolve_links
-from dicodec.batch.sources.references import SourceReference, release
+from dicodec.batch.sources.locations import resolve_links
+from dicodec.batch.sources.references import release
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.errors import DicodecError, OutputLimitError
-from dicodec.model.records import NamedTuple, replace
+from dicodec.model.records import replace
 from dicodec.model.source_names import is_object_url
-from dicodec.report import WarningKind
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
-    from typing import Any
-
     from dicodec.batch.cluster.cluster_pool import ClusterPool
-    from dicodec.batch.directories import DirectoryUpdate
     from dicodec.batch.estimation.sampling import SizeSampling
+    from dicodec.batch.result_mapping import ResultMapping
 
 _GROUP_SECONDS, _GROUP_ITEMS, _GROUP_BYTES = 0.1, 64, 16 << 20
 """Time, sources and bytes of a group at most."""
@@ -53,17 +49,9 @@ _REPORT_SECONDS = 0.5
 
 _WORK = "dicodec.batch.conversion_work"
 _NAME, _CONVERT = WorkOfModule(_WORK, "name_item"), WorkOfModule(_WORK, "convert_item")
-_MAP, _MAP_DIRECTORY = WorkOfModule(_WORK, "map_item"), WorkOfModule(_WORK, "map_directory")
 
 type ReportOutcome = Callable[[State, str], None]
 """Called for each source that ended, in the order of listing: its state, and its JSON."""
-
-
-class _Uids(NamedTuple):
-    """A result whose references change: its id in the ledger, and new UIDs by old ones."""
-
-    number: int
-    uids: dict[str, str]
 
 
 class Batch:
@@ -96,8 +84,7 @@ class Batch:
         self._work = work
         self._output = options.output or ""
         self._root = None if is_object_url(options.output) else options.output
-        self._maps = options.map_references
-        self._resumes = options.resume
+        self._options = options
         self._pacer = Pacer(PaceOptions()) if pacer is None else pacer
         self._postponed: deque[int] = deque()
         self._ledger = ledger
@@ -156,113 +143,38 @@ class Batch:
             self.summary.estimate = self._sampling.run(
                 self._pool, self._work, interruptions, lambda: show_progress(self.summary)
             )
+        mapping = self._make_mapping(interruptions, show_progress)
         if self._work.references and not self.summary.interrupted:
-            if self._maps and not self._work.dry_run:
-                self._map_references(interruptions, show_progress)
+            if mapping is not None:
+                mapping.map_references()
             self.summary.stale_references = self._ledger.count_stale_references()
-        if self._maps and self._may_map_directories and not self.summary.interrupted:
-            self._map_directories(interruptions, show_progress)
+        if mapping is not None and not self.summary.interrupted:
+            mapping.map_directories()
         if self._work.layout is not None:
             self.summary.case_collisions = self._ledger.count_case_collisions()
         if not self.summary.interrupted:
             self._ledger.finish()
         return self.summary
 
-    @property
-    def _may_map_directories(self) -> bool:
-        """Whether results have the names of their sources, and attributes that records copy."""
-        work, options = self._work, self._work.options
-        renamed = work.layout is not None or is_object_url(self._output)
-        edited = options.set_attributes or options.remove_attributes or options.charset
-        return not (renamed or work.policy or edited or work.dry_run)
-
-    def _map_references(
+    def _make_mapping(
         self, interruptions: Callable[[], int], show_progress: Callable[[Summary], None]
-    ) -> None:
-        """Have references between results follow new SOP Instance UIDs, once all have theirs."""
+    ) -> ResultMapping | None:
+        """Return the mapping of results; None if the caller has not asked for it."""
+        if not self._options.map_references or self._work.dry_run:
+            return None
+        from dicodec.batch.result_mapping import ResultMapping
 
-        def list_items() -> Iterator[tuple[_Uids, Item]]:
-            for number, _, target, uids in self._ledger.read_stale_references():
-                reference = SourceReference(target, 0, 0, named=True)
-                item = Item(reference, target, root=self._root, uids=tuple(uids.items()))
-                yield _Uids(number, uids), item
-
-        def enter(key: _Uids, version: Any) -> None:
-            self._ledger.enter_mapped(key.number, version, key.uids)
-            self.summary.mapped_references += 1
-
-        self._carry_out(_MAP, list_items(), enter, interruptions, show_progress)
-
-    def _map_directories(
-        self, interruptions: Callable[[], int], show_progress: Callable[[Summary], None]
-    ) -> None:
-        """Have DICOMDIRs state the UIDs and transfer syntaxes of results, once all have theirs."""
-        from dicodec.batch.directories import plan_directory_updates
-
-        summary = self.summary
-
-        def list_items() -> Iterator[tuple[DirectoryUpdate, Item]]:
-            limits = self._work.options.limits
-            for update in plan_directory_updates(self._ledger, limits, earlier=self._resumes):
-                reference = SourceReference(update.source, 0, 0, named=True)
-                yield (
-                    update,
-                    Item(
-                        reference,
-                        update.target,
-                        root=self._root,
-                        uids=update.uids,
-                        records=update.records,
-                    ),
-                )
-
-        def enter(update: DirectoryUpdate, replaced: Any) -> None:
-            if replaced:
-                version = read_version(update.target)
-                self._ledger.enter_replaced(update.source, replaced, version)
-            summary.warnings -= Counter({WarningKind.FILE_SET: len(update.records)})
-            summary.mapped_records += len(update.records)
-            summary.lost_records += update.lost
-
-        self._carry_out(_MAP_DIRECTORY, list_items(), enter, interruptions, show_progress)
-
-    def _carry_out[Key](
-        self,
-        work: WorkOfModule,
-        items: Iterator[tuple[Key, Item]],
-        enter: Callable[[Key, Any], None],
-        interruptions: Callable[[], int],
-        show_progress: Callable[[Summary], None],
-    ) -> None:
-        """Have more work done on results, and enter its outcomes."""
-        in_work: dict[int, Key] = {}
-        numbers = count()
-        over = False
-        while in_work or not over:
-            if interruptions():
-                self.summary.interrupted = True
-                self._pool.discard()
-                return
-            while not over and self._pool.room >= 0 and self._may_start():
-                group = [*islice(items, _GROUP_ITEMS)]
-                over = len(group) < _GROUP_ITEMS
-                if not group:
-                    break
-                keys = [next(numbers) for _ in group]
-                in_work |= {number: key for number, (key, _) in zip(keys, group, strict=True)}
-                self._pool.submit(ItemGroup(work, self._work, [item for _, item in group], keys))
-            waits = self._pool.busy or self.summary.waiting
-            for event in self._pool.wait(_WAIT_SECONDS if waits else 0):
-                if not isinstance(event, ItemOutcome):
-                    continue
-                key = in_work.pop(event.key)
-                if event.error is None:
-                    enter(key, event.result)
-                else:
-                    outcome = FileOutcome.of_error(event.error, event.attempts)
-                    self.summary.count(outcome)
-                    self._report(outcome.state, outcome.json)
-            show_progress(self.summary)
+        return ResultMapping(
+            self._work,
+            self._options,
+            self._ledger,
+            self._pool,
+            self._pacer,
+            self.summary,
+            report=self._report,
+            interruptions=interruptions,
+            show_progress=show_progress,
+        )
 
     def _submit(self) -> None:
         # One group waits; see `count_files_for`.
