@@ -141,25 +141,25 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
 def _prove(
     work: WorkOptions, item: Item, report: ConversionReport, context: WorkContext, waiting: int
 ) -> str | None:
-    """Return the proof of a result; it may wait for its place yet."""
+    """Return the proof of a result, which may wait for its place behind `waiting` others.
+
+    None if nothing was written.
+    """
     from dicodec.batch.policy.policy import open_once
     from dicodec.batch.proof.proving import prove
 
     if report.dry_run or item.target is None:
         return None
-    written = item.target
-    if len(context.placement) > waiting:
-        written = os.fspath(context.placement.find_part_of_last())
-    reference = item.reference
-    named = replace(report, source=reference.name)
+    placed = len(context.placement) == waiting
+    written = item.target if placed else os.fspath(context.placement.find_part_of_last())
+    named = replace(report, source=item.reference.name)
     limits = work.options.limits
-    in_place = len(context.placement) == waiting and work.in_place
-    if in_place:
+    if placed and work.in_place:  # the source is gone
         return prove(written, written, named, limits, context.threads)
     with (
-        open_source(reference) as named_again,
-        open_once(named_again) as source,
-    ):  # it is read twice
+        open_source(item.reference) as opened,
+        open_once(opened) as source,  # it is read twice
+    ):
         return prove(source, written, named, limits, context.threads)
 
 
@@ -211,11 +211,16 @@ def _convert(
     context: WorkContext,
 ) -> ConversionReport:
     """Convert a source, by a policy's choice if there is one."""
+    to_object = is_object_url(item.target)
+    in_place = work.in_place and not to_object
+    placement = None if to_object else context.placement
+    memory: ConversionMemory | None = context.kept.get(ConversionMemory)
+    if memory is None:
+        memory = context.kept[ConversionMemory] = ConversionMemory()
 
     def convert(
         opened: Source, target: Target | None, chosen: ConversionOptions
     ) -> ConversionReport:
-        placement = None if is_object_url(item.target) else context.placement
         progress = _report_progress(context)
         if choice is None:
             return convert_with(opened, target, chosen, progress, placement, memory=memory)
@@ -226,13 +231,9 @@ def _convert(
             opened, target, adjusted, chosen, placement, progress, in_place=in_place, memory=memory
         )
 
-    memory: ConversionMemory | None = context.kept.get(ConversionMemory)
-    if memory is None:
-        memory = context.kept[ConversionMemory] = ConversionMemory()
-    in_place = work.in_place and not is_object_url(item.target)
     chosen = options if choice is None or choice.options is None else choice.options
     if work.dry_run:
-        if item.target is not None and not is_object_url(item.target):
+        if item.target is not None and not to_object:
             check_place(
                 Path(item.target),
                 overwrite=chosen.overwrite,

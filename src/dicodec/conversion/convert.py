@@ -56,12 +56,12 @@ def convert_with(
     coded_frames: int = 0,
     memory: ConversionMemory | None = None,
 ) -> ConversionReport:
-    """Convert one DICOM file as `calls.convert` does, with options that are already a value.
+    """Convert one DICOM file as `calls.convert` does, and return the report.
 
     Args:
-        source: as there.
-        target: as there.
-        options: as there.
+        source: a path, a buffer, a binary stream, or an object with random access.
+        target: a path or a binary stream; None to plan only.
+        options: all that the caller has asked for.
         progress: is called with the frames written and the frames to write, behind each frame.
         placement: takes the result over, if the target is a path, to put it in its place later.
         references: new SOP Instance UIDs by old ones; references to the old ones follow.
@@ -69,6 +69,9 @@ def convert_with(
         coded_frames: without a target, how many frames are coded to estimate the size that the
             result would have; 0 to estimate nothing.
         memory: of conversions before, for those of files that are alike.
+
+    Raises:
+        DicodecError: as `calls.convert` does, with the path of the file at fault.
     """
     started = time.perf_counter()
     path, target_path = find_path(source), find_path(target)
