@@ -214,6 +214,15 @@ def unordered() -> bytes:
     return together({**early, **elements})
 
 
+def damaged_meta() -> bytes:
+    """Return the file with Transfer Syntax UID, of another one, behind damage in group 2."""
+    content = right_file()
+    rest = data_set_of(whole())
+    head = content[: len(content) - len(data_set_of(content))]
+    at = head.index(b"\2\0\x10\0UI")
+    return head[:at] + b"\xff\xff\xff" + element(0x00020010, "UI", b"1.2.840.10008.1.2.5\0") + rest
+
+
 def without_head(content: bytes) -> bytes:
     return data_set_of(content)
 
@@ -338,6 +347,25 @@ CASES: dict[str, Oddness] = {
     "short preamble": Oddness(("misplaced-prefix",), lambda: whole()[28:]),
     "group lengths": Oddness(
         ("group-length",), lambda: with_part(0x00100000, element(0x00100000, "UL", b"\1\0\0\0"))
+    ),
+    "command elements": Oddness(
+        ("reserved-group",), lambda: with_part(0x00000002, element(0x00000002, "UI", b"1.2.3\0"))
+    ),
+    "file meta behind an element": Oddness(
+        ("reserved-group",),
+        lambda: with_part(
+            SOP_CLASS, parts()[SOP_CLASS] + element(0x00020010, "UI", b"1.2.840.10008.1.2.5\0")
+        ),
+    ),
+    "damage within file meta": Oddness(
+        (
+            "wrong-file-meta-length",
+            "stray-bytes",
+            "no-transfer-syntax",
+            "incomplete-file-meta",
+            "reserved-group",
+        ),
+        damaged_meta,
     ),
     "out of order": Oddness(("unordered-element",), unordered),
     "twice": Oddness(

@@ -68,6 +68,7 @@ class OddityId(StrEnum):
     PACKED_SAMPLES = "packed-samples"
     PAPYRUS = "papyrus"
     PIXEL_DATA_TRUNCATED = "pixel-data-truncated"
+    RESERVED_GROUP = "reserved-group"
     SALVAGED = "salvaged"
     SEQUENCE_AS_UN = "sequence-as-un"
     SEQUENCE_KEPT_AS_UN = "sequence-kept-as-un"

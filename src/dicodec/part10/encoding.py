@@ -39,6 +39,9 @@ _PACK_TAG = {True: struct.Struct("<HH").pack, False: struct.Struct(">HH").pack}
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
+RESERVED_GROUPS = frozenset({0x0000, 0x0002})
+"""Groups of commands and of File Meta Information, which no data set has (PS3.5 7.1)."""
+
 
 def encode_tag(tag: int, encoding: DataSetEncoding) -> bytes:
     """Return the four bytes of a tag, group first (PS3.5 7.1.1)."""

@@ -232,6 +232,10 @@ _ROWS = (
                "sequence only", "that sequence", "the sequence around its items", "PS3.5 7.5"),
     OddityKind(Id.GROUP_LENGTH, _ALLOWED, "(gggg,0000) in a data set", "nothing",
                "it is left out, as in every result", "PS3.5 7.2"),
+    OddityKind(Id.RESERVED_GROUP, _WRONG,
+               "an element of group 0000 or 0002 in a data set, as behind damage in File Meta "
+               "Information", "nothing", "it is left out; at the start of a data set it is in "
+               "every result", "PS3.5 7.1"),
     OddityKind(Id.UNORDERED_ELEMENT, _WRONG, "a tag lower than one before it",
                "as if in its place", "it is in its place", "PS3.5 7.1"),
     OddityKind(Id.DUPLICATE_ELEMENT, _DOUBTFUL, "a tag for the second time", "the first counts",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dicodec.errors import MalformedFileError
 from dicodec.model.findings import OddityId
 from dicodec.model.records import NamedTuple
-from dicodec.part10.encoding import format_tag
+from dicodec.part10.encoding import RESERVED_GROUPS, format_tag
 from dicodec.part10.other_kinds import convert_value, is_of_another_kind
 from dicodec.part10.source import ByteSource
 from dicodec.part10.spliced_source import Piece, SourceRange
@@ -97,13 +97,22 @@ class StandardForm(ReadableForm):
         return Leaf(vr, [SourceRange(self._source, header.value, end), row.padding])
 
     def order(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """Return the elements of a level by rising tag, the first of each, no group lengths."""
+        """Return the elements of a level by rising tag, the first of each.
+
+        Group lengths, and groups that no data set has, are left out.
+        """
         kept: dict[int, Entry] = {}
         previous = -1
         for entry in entries:
             if entry.tag & 0xFFFF == 0:
                 self._notes.add(
                     OddityId.GROUP_LENGTH, f"{format_tag(entry.tag)} is a group length", entry.start
+                )
+            elif entry.tag >> 16 in RESERVED_GROUPS:
+                self._notes.add(
+                    OddityId.RESERVED_GROUP,
+                    f"{format_tag(entry.tag)} is in the data set",
+                    entry.start,
                 )
             elif entry.tag in kept:
                 self._notes.add(

@@ -10,7 +10,7 @@ from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.data_set import WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile, Repairs, Source, open_dicom
 from dicodec.part10.element_span import ElementSpan
-from dicodec.part10.encoding import DataSetEncoding
+from dicodec.part10.encoding import RESERVED_GROUPS, DataSetEncoding
 from dicodec.part10.frames import Frames
 from dicodec.part10.source import ByteSource
 from dicodec.rules.color_space import colors_agree
@@ -79,6 +79,11 @@ class StandardRepairs(Repairs):
 
     def complete(self, file: DicomFile, walked: WalkedDataSet) -> DicomFile:
         """Return the file with the repairs that need all of it: see `Repairs`."""
+        elements = file.data_set.elements
+        if elements and elements[0].tag >> 16 in RESERVED_GROUPS:
+            from dicodec.repair.reserved_groups import leave_out_reserved_groups
+
+            file = leave_out_reserved_groups(file)
         if file.oddities or not file.frames.present:
             from dicodec.repair.vendors import translate_vendor_file
 
