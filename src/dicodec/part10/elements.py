@@ -19,6 +19,7 @@ from dicodec.model.records import NamedTuple
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.element_span import RECORD_SIZE, ElementSpan, PackedSpans, pack_span
 from dicodec.part10.encoding import (
+    EXPLICIT_BIG,
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     UNDEFINED_LENGTH,
@@ -483,6 +484,18 @@ class Walker:
 def items_state_vrs(items: bytes) -> bool:
     """Whether the first element of the first item states a VR, in little endian."""
     return items[:4] == b"\xfe\xff\x00\xe0" and states_vr(items[8:14])
+
+
+def find_encoding_of_explicit_items(items: bytes) -> DataSetEncoding | None:
+    """Return the encoding of items whose first element states a VR; None if they do not begin so.
+
+    It may be big endian although UN holds little endian everywhere (PS3.5 6.2.2): nothing but items
+    begins with an item's tag, in either byte order, and an element that states a VR.
+    """
+    if items_state_vrs(items):
+        return EXPLICIT_LITTLE
+    stray = items.startswith(b"\xff\xfe\xe0\0") and states_vr(items[8:14])
+    return EXPLICIT_BIG if stray else None
 
 
 def is_possible(tag: int) -> bool:

@@ -19,6 +19,7 @@ from dicodec.part10.elements import (
     SEQUENCE_DELIMITER,
     ItemSpan,
     KnownEnds,
+    find_encoding_of_explicit_items,
     walk_elements,
     walk_items,
 )
@@ -229,8 +230,10 @@ def _walk_items(element: Element, span: ElementSpan) -> list[ItemSpan] | None:
 def _find_inner_encoding(element: Element) -> DataSetEncoding:
     if element.span.vr not in _UNKNOWN:
         return element.encoding
-    first = element.source.read(element.span.value + 8, 6)
-    return EXPLICIT_LITTLE if states_vr(first) else IMPLICIT_LITTLE
+    first = element.source.read(element.span.value, 16)
+    return find_encoding_of_explicit_items(first) or (
+        EXPLICIT_LITTLE if states_vr(first[8:]) else IMPLICIT_LITTLE
+    )
 
 
 def _index_elements(element: Element, item: ItemSpan) -> dict[int, Element]:

@@ -30,10 +30,15 @@ _NUMBERS = {_LETTERS[at : at + 2].encode(): at // 2 for at in range(0, len(_LETT
 
 
 def settle(tag: int, header: VrHeader) -> None:
-    """Remember a tag with a VR if whoever knows the tag reads values of that VR rightly."""
+    """Remember a tag with a VR if whoever knows the tag reads values of that VR rightly.
+
+    What should be a sequence depends on the value.
+    """
     if len(SETTLED) < _MOST:
         stated, known = header.name.decode(), find_vr(tag) or "UN"
-        if not any(is_of_another_kind(stated, one) for one in known.split(" or ")):
+        if known != "SQ" and not any(
+            is_of_another_kind(stated, one) for one in known.split(" or ")
+        ):
             SETTLED.add(tag << 16 | int.from_bytes(header.name))
 
 

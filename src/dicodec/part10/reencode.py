@@ -20,6 +20,7 @@ from dicodec.part10.elements import (
     SEQUENCE_DELIMITER,
     KnownEnds,
     Walker,
+    find_encoding_of_explicit_items,
     items_state_vrs,
 )
 from dicodec.part10.encoding import (
@@ -53,6 +54,7 @@ _LONGEST_CREATOR = 256
 _FIRST_GROUP_OF_DATA_SETS = 0x0008
 _SWAP_CODES = {2: "H", 4: "I", 8: "Q"}
 _NO_RESERVED = b"\0\0"
+_ITEM_TAG = b"\xfe\xff\x00\xe0"
 _SEQUENCE = b"SQ"
 _FRAGMENTED = frozenset({b"OB", b"OW"})
 _MAY_HOLD_ITEMS = frozenset({b"UN", b"OB", b"OW"})
@@ -319,22 +321,38 @@ class _Reencoder:
         6.2.2, A.1).
         """
         header = find_header_by_tag(tag)
-        if header is None or header.name != _SEQUENCE or not items_state_vrs(content):
+        if header is None or header.name != _SEQUENCE or not content:
             return content
-        try:
-            return self._reencode_explicit_items(value, value + len(content), level, depth)
-        except (MalformedFileError, TruncatedFileError):
-            self._note(
-                OddityId.SEQUENCE_KEPT_AS_UN, f"{format_tag(tag)} cannot be read as items", value
-            )
+        encoding = find_encoding_of_explicit_items(content)
+        if encoding is None and content.startswith(_ITEM_TAG):
             return content
+        noted = len(self._context.oddities)
+        if encoding is not None:
+            if not encoding.little_endian:
+                text = f"{format_tag(tag)} is UN and holds items in big endian"
+                self._note(OddityId.OTHER_BYTE_ORDER, text, value)
+            with suppress(MalformedFileError, TruncatedFileError):
+                end = value + len(content)
+                return self._reencode_explicit_items(value, end, encoding, level, depth)
+        del self._context.oddities[noted:]
+        self._note(
+            OddityId.SEQUENCE_KEPT_AS_UN, f"{format_tag(tag)} cannot be read as items", value
+        )
+        return content
 
     def _reencode_explicit_items(
-        self, value: int, end: int, level: Level, depth: int, *, undefined: bool = False
+        self,
+        value: int,
+        end: int,
+        encoding: DataSetEncoding,
+        level: Level,
+        depth: int,
+        *,
+        undefined: bool = False,
     ) -> bytes:
         """Return the items at an offset, which state VRs although they stand in implicit VR."""
         inner = _Reencoder(
-            self._buffer, EXPLICIT_LITTLE, self._target, self._context, self._offset, self._ends
+            self._buffer, encoding, self._target, self._context, self._offset, self._ends
         )
         parts: list[bytes] = []
         inner._append_items(value, end, level, parts, depth, undefined=undefined)
@@ -355,7 +373,9 @@ class _Reencoder:
             content = self._buffer[value:end]
             with suppress(MalformedFileError, TruncatedFileError):
                 if items_state_vrs(content):
-                    return header, self._reencode_explicit_items(value, end, level, depth)
+                    return header, self._reencode_explicit_items(
+                        value, end, EXPLICIT_LITTLE, level, depth
+                    )
             del oddities[noted:]
             self._note(
                 OddityId.SEQUENCE_KEPT_AS_UN,
@@ -410,7 +430,9 @@ class _Reencoder:
             raise
         content = self._buffer[value : span.end]
         if items_state_vrs(content) and not self._target.explicit_vr:
-            content = self._reencode_explicit_items(value, span.end, level, depth, undefined=True)
+            content = self._reencode_explicit_items(
+                value, span.end, EXPLICIT_LITTLE, level, depth, undefined=True
+            )
         out.append(self._pack_header(tag, UN, reserved, UNDEFINED_LENGTH))
         out.append(content)
         return span.end

@@ -158,8 +158,9 @@ _ROWS = (
     OddityKind(Id.EXPLICIT_ELEMENT, _WRONG, "an element with a VR among others without",
                "its VR", "the encoding of the target", "PS3.5 7.1"),
     OddityKind(Id.OTHER_BYTE_ORDER, _WRONG,
-               "an element, or items around fragments, in the other byte order than the data set",
-               "the element's own byte order", "the encoding of the target", "PS3.5 7.3"),
+               "an element, or items around fragments, in the other byte order than the data set; "
+               "UN that holds big endian", "the element's own byte order",
+               "the encoding of the target", "PS3.5 7.3, 6.2.2"),
     OddityKind(Id.ILLEGAL_VR, _WRONG, "two bytes in the place of a VR that are not one",
                "the VR of the dictionary if the value fits it, else UN; the length field is that "
                "after which the next element is found", "the VR that was assumed", "PS3.5 6.2"),

@@ -16,7 +16,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import Limits, make_limit_hint
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.edit_bytes import encode_item_header
-from dicodec.part10.elements import ITEM
+from dicodec.part10.elements import ITEM, find_encoding_of_explicit_items
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
@@ -190,11 +190,12 @@ class ElementTree:
 
     def _read_unknown_undefined(self, header: ElementHeader, end: int, place: Place) -> Entry:
         """Read a UN of undefined length, which holds implicit VR little endian (PS3.5 6.2.2)."""
-        inner = self._find_encoding_inside(header.value)
+        inner = self._find_encoding_inside(header)
+        self._note_order_inside(header, inner)
         vr, target, inside = "SQ", place.target, place.target
         if self._form.parses_unknown:
             self._note_unknown_sequence(header)
-        elif header.encoding == target:
+        elif header.encoding == target and inner.little_endian:
             vr, inside = "UN", inner
         items = self._items.read_items(
             header, end, place._replace(encoding=inner, target=inside), bounded=False
@@ -238,14 +239,11 @@ class ElementTree:
         end = header.value + header.length
         if header.vr == "" and find_vr(header.tag) is not None:
             return None
-        if (
-            not header.length
-            or self._headers.read_delimiter(header.value, IMPLICIT_LITTLE)[0] != ITEM
-        ):
+        inner = self._find_encoding_inside(header)
+        if not header.length or self._headers.read_delimiter(header.value, inner)[0] != ITEM:
             return None
-        if self._headers.find_items_end(header.value, end, IMPLICIT_LITTLE) not in {end, None}:
+        if self._headers.find_items_end(header.value, end, inner) not in {end, None}:
             return None
-        inner = self._find_encoding_inside(header.value)
         mark = self._notes.mark()
         try:
             items = self._items.read_items(
@@ -256,6 +254,7 @@ class ElementTree:
             return None
         if header.vr:
             self._note_unknown_sequence(header)
+        self._note_order_inside(header, inner)
         self.knows_more = True
         content = self._make_content(header, items)
         return make_sequence_entry(header, "SQ", content, header.end, place.target, undefined=False)
@@ -334,7 +333,7 @@ class ElementTree:
             position += DELIMITER_LENGTH
 
     def _find_encoding_of_items(self, header: ElementHeader) -> DataSetEncoding:
-        return self._find_encoding_inside(header.value) if header.vr == "UN" else header.encoding
+        return self._find_encoding_inside(header) if header.vr == "UN" else header.encoding
 
     def _is_bounded(self, header: ElementHeader, end: int) -> bool:
         """Whether the length of a sequence is right: its items end there, or an element begins."""
@@ -357,10 +356,17 @@ class ElementTree:
             or self._headers.read_delimiter(header.value, header.encoding)[0] in DELIMITERS
         )
 
-    def _find_encoding_inside(self, value: int) -> DataSetEncoding:
-        """Return whether the first element of the first item of a UN states a VR."""
-        first = self._headers.read_bytes(value, 16)[8:]
-        return EXPLICIT_LITTLE if states_vr(first) else IMPLICIT_LITTLE
+    def _find_encoding_inside(self, header: ElementHeader) -> DataSetEncoding:
+        """Return the encoding of the items of a UN, whose first element may state a VR."""
+        first = self._headers.read_bytes(header.value, 16)
+        return find_encoding_of_explicit_items(first) or (
+            EXPLICIT_LITTLE if states_vr(first[8:]) else IMPLICIT_LITTLE
+        )
+
+    def _note_order_inside(self, header: ElementHeader, inner: DataSetEncoding) -> None:
+        if not inner.little_endian:
+            text = f"{format_tag(header.tag)} is UN and holds items in big endian"
+            self._notes.add(OddityId.OTHER_BYTE_ORDER, text, header.start)
 
     def _note_unknown_sequence(self, header: ElementHeader) -> None:
         text = f"{format_tag(header.tag)} is a sequence and stated as UN"
