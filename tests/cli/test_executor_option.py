@@ -16,6 +16,9 @@ from dicodec.cli.convert.batch.roots import share_roots
 from dicodec.cli.main import run
 from dicodec.model.installation import describe_extra
 
+METRICS = "dicodec.service.metrics.batch"
+"""The module that needs prometheus-client."""
+
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -50,6 +53,24 @@ def test_without_ray_the_error_names_the_extra(
             "dicodec: Ray as the executor needs a package that is not installed; "
             f"{describe_extra('ray')} [invalid-option]\n"
         )
+
+
+@pytest.mark.parametrize(("arguments", "missing"), [
+    (["--executor", "ray"], "ray"), (["--executor", "ray://head:10001"], "ray"),
+    (["--executor", "dask"], ""), (["--metrics-file", "batch.prom"], METRICS),
+    (["--manifest", "new.manifest"], ""), (["--between", "noon"], ""),
+    (["--manifest", "new.manifest", "--key", "nowhere"], ""),
+])  # fmt: skip
+def test_what_is_refused_leaves_no_folder(
+    here: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], missing: str
+) -> None:
+    if missing:
+        monkeypatch.setitem(sys.modules, missing, None)
+    (here / "out").rmdir()
+
+    assert convert("--jobs", "1", *arguments) == 2
+
+    assert [path.name for path in here.iterdir()] == ["in"]
 
 
 def test_a_cluster_takes_more_jobs_than_one_machine(

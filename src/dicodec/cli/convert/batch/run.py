@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.tables import State
@@ -66,6 +66,10 @@ def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
     options = _parse_batch_options(arguments, folder, named=result is not None)
     pace = _parse_pace(arguments, options.output)
     manifest = _prepare_manifest(arguments, options.output)
+    prepared_metrics = _prepare_metrics(arguments)
+    # Only now, so that no folder is left behind by arguments that are refused.
+    if folder is not None and not (arguments.dry_run or is_object_url(folder)):
+        make_folder(folder, synced=arguments.durability != NEVER)
     walk_options = WalkOptions(
         hidden=arguments.hidden,
         follow_links=not arguments.in_place,
@@ -79,7 +83,7 @@ def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
     with (
         share_roots(arguments, options.output, pool),
         ReportFile(arguments.report) as reports,
-        _open_metrics(arguments) as metrics,
+        prepared_metrics as metrics,
         Interruptions() as interruptions,
         Ledger("" if arguments.dry_run else known, writing=True) as ledger,
     ):
@@ -119,16 +123,18 @@ def _join(arguments: Sequence[str]) -> str:
     return join(arguments)
 
 
-@contextmanager
-def _open_metrics(arguments: argparse.Namespace) -> Iterator[BatchMetrics | None]:
+def _prepare_metrics(arguments: argparse.Namespace) -> AbstractContextManager[BatchMetrics | None]:
+    """Return the metrics of a run, whose file is written once they are entered; None without one.
+
+    Raises:
+        InvalidOptionError: a package is missing.
+    """
     if arguments.metrics_file is None or arguments.dry_run:  # nothing is converted
-        yield None
-        return
+        return nullcontext()
     with require_packages("metrics", "the metrics of prometheus-client"):
         from dicodec.service.metrics.batch import BatchMetrics
 
-    with BatchMetrics(arguments.metrics_file) as metrics:
-        yield metrics
+    return BatchMetrics(arguments.metrics_file)
 
 
 def _report_to_both(report: ReportOutcome, metrics: BatchMetrics | None) -> ReportOutcome:
@@ -209,8 +215,6 @@ def _parse_batch_options(
         raise InvalidOptionError("OUTPUT is the source itself", hint="--in-place replaces it")
     if named and not os.path.isdir(folder):  # noqa: PTH112 - it never raises
         raise TargetUnavailableError("the target's folder does not exist", path=arguments.output)
-    if not arguments.dry_run:
-        make_folder(folder, synced=arguments.durability != NEVER)
     return BatchOptions(make_absolute(folder), **settings)
 
 
