@@ -19,7 +19,7 @@ from dicodec.repair.catalogue import ODDITIES, Severity
 
 ODDITIES_HEAD = """# Oddities
 
-Departures from the standard that are read all the same: how each is recognised, how it is read,
+Departures from the standard that are read all the same: how each is recognized, how it is read,
 and its replacement if you say `--standardize`. For example, you ask for the oddities of a file,
 have them mended, or refuse a file that has any:
 
@@ -134,11 +134,11 @@ def oddities_page() -> str:
     lines = [f"| {severity} | {meaning} |" for severity, meaning in SEVERITIES.items()]
     lines += [
         "",
-        "| name | severity | recognised | assumed | standardized | section |",
+        "| name | severity | recognized | assumed | standardized | section |",
         "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| `{row.id}` | {row.severity} | {row.recognised} | {row.assumed} | {row.standardized} | "
+        f"| `{row.id}` | {row.severity} | {row.recognized} | {row.assumed} | {row.standardized} | "
         f"{row.section} |"
         for row in sorted(ODDITIES.values(), key=lambda row: row.id)
     ]

@@ -30,7 +30,7 @@ def test_every_row_is_used_and_says_all(identity: OddityId) -> None:
     row = ODDITIES[identity]
 
     assert ID.fullmatch(identity) or identity.isalpha()
-    assert all((row.recognised, row.assumed, row.standardized))
+    assert all((row.recognized, row.assumed, row.standardized))
     assert re.match(r"PS3\.\d+ |ACR|RFC |ISO|NEMA|vendor", row.section), row.section
     assert re.search(rf"\bOddityId\.{identity.name}\b", CODE)
 

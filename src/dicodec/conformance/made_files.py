@@ -1,4 +1,4 @@
-"""Makes DICOM files of our own with struct alone: known samples, known elements.
+"""Make DICOM files of our own with struct alone: known samples, known elements.
 
 Nothing here comes from a real image, and no other library is asked.
 """

@@ -1,4 +1,4 @@
-"""Makes enumerations of texts as `enum.StrEnum` does, in a tenth of the time, for records.py.
+"""Make enumerations of texts as `enum.StrEnum` does, in a tenth of the time, for records.py.
 
 The standard library takes 20 us for each member, and at the start of a small conversion there are
 130 of them.

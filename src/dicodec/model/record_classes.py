@@ -1,4 +1,4 @@
-"""Makes data classes as `dataclasses` does, in a tenth of the time, for records.py.
+"""Make data classes as `dataclasses` does, in a tenth of the time, for records.py.
 
 The standard library's decorator has the compiler make six methods for each class, and it needs
 `inspect`. With 44 classes that was a third of the time that one small file took. Here one method is

@@ -1,4 +1,4 @@
-"""Makes named tuples as `typing.NamedTuple` does, in a tenth of the time, for records.py.
+"""Make named tuples as `typing.NamedTuple` does, in a tenth of the time, for records.py.
 
 The standard library compiles each annotation, which is a text here, and a `__new__` for each class.
 With 39 classes that was a tenth of the time that one small file took. Here one method is compiled,

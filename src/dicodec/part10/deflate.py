@@ -31,7 +31,7 @@ def inflate_data_set(
     """Inflate the bytes after group 2; in memory while they are few, else in a temporary file.
 
     Some writers put a zlib or gzip header before the raw stream, which PS3.5 A.5 does not allow; it
-    is recognised by its check bits, or its signature, and read.
+    is recognized by its check bits, or its signature, and read.
 
     Args:
         source: the file.

@@ -1,4 +1,4 @@
-"""The oddities that are recognised: their severity, their reading, their standard form."""
+"""The oddities that are recognized: their severity, their reading, their standard form."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class OddityKind:
     Attributes:
         id: stable, for programs: lower case words joined by hyphens.
         severity: how much it matters.
-        recognised: how it shows.
+        recognized: how it shows.
         assumed: how it is read.
         standardized: its replacement in the result of `--standardize`.
         section: of the standard, which requires something else.
@@ -36,7 +36,7 @@ class OddityKind:
 
     id: Id
     severity: Severity
-    recognised: str
+    recognized: str
     assumed: str
     standardized: str
     section: str

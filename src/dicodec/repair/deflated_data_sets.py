@@ -10,7 +10,7 @@ from dicodec.part10.source import ByteSource
 from dicodec.part10.vr import states_vr
 
 _LOOKED_AT = 1 << 16
-"""Bytes of a stream whose start is inflated to recognise a data set."""
+"""Bytes of a stream whose start is inflated to recognize a data set."""
 
 _ELEMENT = 16
 _WRAPPERS = (

@@ -42,7 +42,7 @@ _LONGEST_TABLE = 1 << 16
 _BYTE = 8
 
 
-def recognise_syntax(
+def recognize_syntax(
     stated: str,
     syntax: TransferSyntax | None,
     walked: WalkedDataSet,
@@ -71,7 +71,7 @@ def recognise_syntax(
         if seen is None and syntax is None and _tells_order(image, walked.data_set):
             parts = find_native_parts(walked, image)
             seen = None if parts is None else find_syntax_of_encoding(walked.data_set.encoding)
-    elif (items := recognise_items(syntax, walked, span, image, oddities)) is not None:
+    elif (items := recognize_items(syntax, walked, span, image, oddities)) is not None:
         return items
     elif (bare := enter_bare_streams(syntax, walked, span, image, oddities)) is not None:
         return bare
@@ -219,7 +219,7 @@ def _list_native_sizes(image: ImagePixelDescription) -> set[int]:
     return {size, size + size % 2}
 
 
-def recognise_items(
+def recognize_items(
     syntax: TransferSyntax | None,
     walked: WalkedDataSet,
     span: ElementSpan,

@@ -1,4 +1,4 @@
-"""Collects oddities: the first ten of each kind in full, then only a count."""
+"""Collect oddities: the first ten of each kind in full, then only a count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening a file with everything that is known about files that are not as they should be."""
+"""Open a file, applying every known repair."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ class StandardRepairs(Repairs):
             return find_syntax_without_pixels(stated, walked.data_set.encoding, oddities)
         if syntax is not None and syntax.encapsulated == span.undefined:
             return None  # the kind of stream is judged once everything is read
-        from dicodec.repair.encapsulation import recognise_syntax
+        from dicodec.repair.encapsulation import recognize_syntax
 
-        return recognise_syntax(stated, syntax, walked, span, oddities)
+        return recognize_syntax(stated, syntax, walked, span, oddities)
 
     def complete(self, file: DicomFile, walked: WalkedDataSet) -> DicomFile:
         """Return the file with the repairs that need all of it: see `Repairs`."""

@@ -18,7 +18,7 @@ from dicodec.repair.encapsulated_pixels import EncapsulatedRepair
 from dicodec.repair.encapsulation import (
     enter_missing_table,
     find_syntax_of_encoding,
-    recognise_items,
+    recognize_items,
 )
 from dicodec.repair.high_bit import deduce_from_bits, holds_words, read_native_words
 from dicodec.repair.image_attributes import (
@@ -104,7 +104,7 @@ def _read_native(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
         known = deduce_from_excess(data_set, image, span.length) if image is not None else {}
         return _describe(file, walked, known, _BY_LENGTH)
     oddities: list[Oddity] = []
-    syntax = enter_bare_streams(file.syntax, walked, span, image, oddities) or recognise_items(
+    syntax = enter_bare_streams(file.syntax, walked, span, image, oddities) or recognize_items(
         file.syntax, walked, span, image, oddities
     )
     if syntax is not None:

@@ -1,4 +1,4 @@
-"""Reading the items of a sequence whose lengths and delimiters may be wrong (PS3.5 7.5).
+"""Read the items of a sequence whose lengths and delimiters may be wrong (PS3.5 7.5).
 
 A length is believed if something that can follow is just behind it. If not, an item
 ends before the next item or delimiter, and a sequence before the next element.

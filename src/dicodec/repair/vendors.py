@@ -149,11 +149,11 @@ def _translate_papyrus(file: DicomFile) -> DicomFile:
             OddityId.PAPYRUS, "the image of a Papyrus 3 file, in its private sequence", span.start
         )
     ]
-    from dicodec.repair.encapsulation import recognise_syntax
+    from dicodec.repair.encapsulation import recognize_syntax
 
     syntax = file.syntax
     if found[0].undefined:
-        syntax = recognise_syntax(file.stated_syntax, syntax, walked, found[0], oddities) or syntax
+        syntax = recognize_syntax(file.stated_syntax, syntax, walked, found[0], oddities) or syntax
     frames = find_frames(walked, found[0], syntax, oddities)
     return replace(
         file,

@@ -1,4 +1,4 @@
-"""Bookkeeping of lossy compression (PS3.3 C.7.6.1.1.5) as edits."""
+"""The record of lossy compression (PS3.3 C.7.6.1.1.5), as edits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Walking the marker segments of JPEG (ISO/IEC 10918-1 Annex B) and JPEG-LS (ISO/IEC 14495-1)."""
+"""Walk the marker segments of JPEG (ISO/IEC 10918-1 Annex B) and JPEG-LS (ISO/IEC 14495-1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Having all text of a result in UTF-8 (PS3.3 C.12.1.1.2), on request.
+"""Re-encode all text of a result in UTF-8 (PS3.3 C.12.1.1.2), on request.
 
 Text is re-encoded only if every byte of it is in its character set. If one is not, the error names
 the element, and nothing is written.

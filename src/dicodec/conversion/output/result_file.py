@@ -1,4 +1,4 @@
-"""Putting a result in its place: whole or not at all.
+"""Put a result in its place: whole or not at all.
 
 Output goes to a part file in the target's folder, is synced, and takes the target's name by one
 rename (`placement.py`). Until then the target is untouched; after a failure nothing is left behind.

@@ -1,4 +1,4 @@
-"""Deciding about samples that tables or windows map: palette colors, gray levels of 8 bits.
+"""Decide about samples that tables or windows map: palette colors, gray levels of 8 bits.
 
 Few conversions come here, so it is imported by those that do.
 """

@@ -1,4 +1,4 @@
-"""Deciding how samples get from the source to the encoder: color space, steps, overlays, bits."""
+"""Decide how samples get from the source to the encoder: color space, steps, overlays, bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparing everything but the frames of a result with its source: head, elements, edits."""
+"""Compare everything but the frames of a result with its source: head, elements, edits."""
 
 from __future__ import annotations
 

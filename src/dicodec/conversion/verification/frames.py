@@ -1,4 +1,4 @@
-"""Reading a finished result again and comparing it with its source, before it is put in place."""
+"""Read a finished result again and compare it with its source, before it is put in place."""
 
 from __future__ import annotations
 

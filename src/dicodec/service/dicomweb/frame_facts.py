@@ -1,4 +1,4 @@
-"""What another server's metadata say about the frames of an instance (PS3.18 F.2)."""
+"""Facts about the frames of an instance, from another server's metadata (PS3.18 F.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all retrievals share: the source, the pool, and how an answer begins."""
+"""Shared parts of all retrievals: the source, the pool, and how an answer begins."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ REQUEST_FIELDS: Mapping[str, Field] = {
     "policy": Field(Text(_PATH), "name of a policy, or path of its file"),
     "options": Field(Options(), "of the conversion"),
     "tenant": Field(Text(_NAME), "for whom"),
-    "trace_id": Field(Text(_NAME), "by which other systems recognise the job"),
+    "trace_id": Field(Text(_NAME), "by which other systems recognize the job"),
     "traceparent": Field(Text(), "W3C trace context that the job goes on with"),
     "priority": Field(Number(0, 9), "9 is the most urgent"),
 }

@@ -1,4 +1,4 @@
-"""Writes messages of the brokers' clients into the worker's own log."""
+"""Write messages of the brokers' clients into the worker's own log."""
 
 from __future__ import annotations
 
