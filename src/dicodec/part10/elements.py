@@ -240,28 +240,12 @@ class Walker:
                 if not group & 0xFF and reads_better_swapped(tag, vr):
                     self._doubt(position)
             if length == UNDEFINED_LENGTH:
-                # PS3.5 6.2.2 note 4: UN of undefined length holds implicit VR little endian.
-                inner = encoding
-                if explicit and vr in {"UN", ""}:
-                    inner = IMPLICIT_LITTLE if vr else encoding._replace(explicit_vr=False)
-                content_end, position_after = self._find_undefined_end(
-                    tag, vr, value, end, inner, depth
-                )
-                span = ElementSpan(
-                    tag, vr, position, value, content_end - value, position_after, True
-                )
+                content_end, after = self._find_undefined_end(tag, vr, value, end, encoding, depth)
+                span = ElementSpan(tag, vr, position, value, content_end - value, after, True)
             else:
                 after = value + length
                 if after > end:
-                    if depth or tag not in PIXEL_DATA_TAGS:
-                        raise TruncatedFileError(
-                            f"element {format_tag(tag)} has length {length}, but only "
-                            f"{end - value} bytes remain",
-                            offset=position,
-                            attribute=format_tag(tag),
-                        )
-                    self._note(OddityId.PIXEL_DATA_TRUNCATED, "Pixel Data is cut short", position)
-                    self.missing = after - end
+                    self._cut_pixel_data(tag, position, value, length, end, depth)
                     after = end
                 # As ElementSpan(...), in less than half the time.
                 fields = (tag, vr, position, value, after - value, after, False)
@@ -328,6 +312,9 @@ class Walker:
         self, tag: int, vr: str, value: int, end: int, encoding: DataSetEncoding, depth: int
     ) -> tuple[int, int]:
         """Return the ends of the content of an element of undefined length, and of the element."""
+        if encoding.explicit_vr and vr in {"UN", ""}:
+            # PS3.5 6.2.2 note 4: UN of undefined length holds implicit VR little endian.
+            encoding = IMPLICIT_LITTLE if vr else encoding._replace(explicit_vr=False)
         if tag == tags.PIXEL_DATA and depth == 0:
             return self._find_fragments_end(value, end, encoding)
         key = value, vr, encoding
@@ -352,6 +339,24 @@ class Walker:
         if self._ends is not None and len(self._ends) < _MOST_KNOWN_ENDS:
             self._ends[key] = self.items_end
         return self.items_end, self.items_end + 8
+
+    def _cut_pixel_data(
+        self, tag: int, position: int, value: int, length: int, end: int, depth: int
+    ) -> None:
+        """Note that Pixel Data goes on behind the end of all bytes, where its span is cut.
+
+        Raises:
+            TruncatedFileError: it is another element, or nested.
+        """
+        if depth or tag not in PIXEL_DATA_TAGS:
+            raise TruncatedFileError(
+                f"element {format_tag(tag)} has length {length}, but only {end - value} bytes "
+                "remain",
+                offset=position,
+                attribute=format_tag(tag),
+            )
+        self._note(OddityId.PIXEL_DATA_TRUNCATED, "Pixel Data is cut short", position)
+        self.missing = value + length - end
 
     def _check_elements(self, item: ItemSpan, encoding: DataSetEncoding, depth: int) -> None:
         """Raise an error if an item holds something else than elements, such as a fragment."""

@@ -135,9 +135,9 @@ _STRUCTS = {True: _make_structs("<"), False: _make_structs(">")}
 
 class _Reencoder:
     __slots__ = (
-        "_add_plain_vrs", "_buffer", "_context", "_drop_plain_vrs", "_ends", "_occurrences",
-        "_offset", "_pack_implicit", "_pack_long", "_pack_short", "_read_explicit",
-        "_read_implicit", "_read_length", "_source", "_target", "_walker",
+        "_buffer", "_context", "_ends", "_kernel", "_occurrences", "_offset", "_pack_implicit",
+        "_pack_long", "_pack_short", "_read_explicit", "_read_implicit", "_read_length", "_source",
+        "_target", "_walker",
     )  # fmt: skip
 
     def __init__(
@@ -160,10 +160,11 @@ class _Reencoder:
         reading, writing = _STRUCTS[source.little_endian][:3], _STRUCTS[target.little_endian][3:]
         self._read_explicit, self._read_implicit, self._read_length = reading
         self._pack_implicit, self._pack_short, self._pack_long = writing
-        plain = (source, target) == (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
-        self._drop_plain_vrs = COMPILED.drop_vrs if COMPILED is not None and plain else None
-        plain = (source, target) == (IMPLICIT_LITTLE, EXPLICIT_LITTLE)
-        self._add_plain_vrs = COMPILED.add_vrs if COMPILED is not None and plain else None
+        self._kernel: Callable[..., tuple[bytes, int]] | None = None
+        if COMPILED is not None and source == EXPLICIT_LITTLE and target == IMPLICIT_LITTLE:
+            self._kernel = COMPILED.drop_vrs
+        elif COMPILED is not None and source == IMPLICIT_LITTLE and target == EXPLICIT_LITTLE:
+            self._kernel = COMPILED.add_vrs
 
     def append_elements(
         self, position: int, end: int, level: Level, out: list[bytes], depth: int
@@ -181,18 +182,13 @@ class _Reencoder:
             raise LimitExceededError(
                 "sequences are nested too deep", offset=self._offset + position
             )
-        drop_vrs, add_vrs = self._drop_plain_vrs, self._add_plain_vrs
+        kernel = self._kernel
         blocks: dict[int, dict[int, int]] = {}
+        known_vrs = (SETTLED,) if explicit else (KNOWN, blocks)
         levels_left = self._context.limits.nesting_depth - depth
         while position < end:
-            if drop_vrs is not None:  # as below, for elements that need no second look
-                content, after = drop_vrs(buffer, position, end, levels_left, SETTLED)
-                if after > position:
-                    out.append(content)
-                    position = after
-                    continue
-            elif add_vrs is not None:
-                content, after = add_vrs(buffer, position, end, levels_left, KNOWN, blocks)
+            if kernel is not None:  # as below, for elements that need no second look
+                content, after = kernel(buffer, position, end, levels_left, *known_vrs)
                 if after > position:
                     out.append(content)
                     position = after
@@ -231,7 +227,7 @@ class _Reencoder:
                     first = buffer[value : min(value + length, value + _LONGEST_CREATOR)]
                     found = find_header_by_level(tag, first, level)
                 header = found
-                if add_vrs is not None:
+                if kernel is not None:
                     learn_vr(tag, header, level, blocks)
             if length == UNDEFINED_LENGTH:
                 position = self._append_undefined(
@@ -259,7 +255,7 @@ class _Reencoder:
                 if length > SHORT_FORM_LIMIT and not explicit and not header.long_form:
                     header = UN
                 unit = header.swap_unit
-                if drop_vrs is not None:
+                if kernel is not None and explicit:
                     settle(tag, header)
                 if loses_vrs and (known := find_header_by_tag(tag)) is not header:
                     made = self._convert_to_known_vr(tag, header, known, content, value, level)

@@ -55,6 +55,18 @@ class NamedSource:
     unsure: bool = False
 
 
+def _list_members(root: NamedSource, limits: Limits) -> Iterator[ListedSource | DicodecError]:
+    """Yield the members of an archive; an error for each one that cannot be read."""
+    from dicodec.batch.sources.archives import list_members
+
+    for member in list_members(root.path, limits):
+        if isinstance(member, SourceReference):
+            relative = str(Path(root.prefix) / make_safe_path(member.member or ""))
+            yield ListedSource(member, relative, unsure=True)
+        else:
+            yield member
+
+
 def _list_objects(root: NamedSource, options: WalkOptions) -> Iterator[ListedSource | PassedOver]:
     """Yield an object, or all objects below a prefix.
 
@@ -188,14 +200,7 @@ def list_sources(
                     else:
                         yield entry
             elif is_archive(root.path):
-                from dicodec.batch.sources.archives import list_members
-
-                for member in list_members(root.path, limits):
-                    if isinstance(member, SourceReference):
-                        relative = str(Path(root.prefix) / make_safe_path(member.member or ""))
-                        yield ListedSource(member, relative, unsure=True)
-                    else:
-                        yield member
+                yield from _list_members(root, limits)
             else:
                 reference = refer_to_file(root.path, named=True)
                 yield ListedSource(reference, root.result or Path(root.path).name, root.unsure)
