@@ -49,10 +49,10 @@ from helpers.dicom_network import (
     RunningGateway,
     find_free_port,
     running_storescp,
-    wait_for,
 )
 from helpers.installed import program
 from helpers.orthanc import running_orthanc
+from helpers.patience import wait_for
 from machine import list_processes_below
 from made_file import write_file
 from measure import table

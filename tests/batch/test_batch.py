@@ -26,7 +26,8 @@ from dicodec.cli.main import run
 from helpers.archives import make_archive
 from helpers.data_set_bytes import element
 from helpers.made import IMAGE_KINDS, make_file
-from helpers.patience import give_up_at
+from helpers.patience import wait_for
+from helpers.processes import find_grandchildren, runs
 from helpers.real_files import real_files
 
 CONTENT = IMAGE_KINDS["gray-16"].make()[0]
@@ -455,34 +456,6 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def children(process: int) -> list[int]:
-    try:
-        return [
-            int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()
-        ]
-    except FileNotFoundError:
-        return []
-
-
-def workers(process: int) -> list[int]:
-    """Return the workers of a batch, which are children of its template."""
-    return [worker for template in children(process) for worker in children(template)]
-
-
-def runs(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_until(happened: Any, seconds: float = 60) -> None:
-    until = give_up_at(seconds)
-    while not happened():
-        assert time.monotonic() < until
-        time.sleep(0.005)
-
-
 def results(folder: Path, content: bytes | None = None) -> int:
     """Return how many there are, or how many that have this content."""
     found = folder.glob("*/x.dcm")
@@ -494,9 +467,9 @@ def test_killed_workers_cost_nothing_but_time(many: Path, jobs: str) -> None:
     chance = random.Random(7)
     with started("in", "--to", "rle", "-o", "out", "--jobs", jobs) as process:
         for goal in (1, 30, 60):
-            wait_until(lambda goal=goal: results(many / "out") >= goal)
+            wait_for(lambda goal=goal: results(many / "out") >= goal, 60)
             with suppress(ProcessLookupError, IndexError):  # it was at its end already
-                os.kill(chance.choice(workers(process.pid)), signal.SIGKILL)
+                os.kill(chance.choice([*find_grandchildren(process.pid)]), signal.SIGKILL)
         _, errors = process.communicate(timeout=100)
 
     # A file whose second attempt was hit too is reported; the others are done.
@@ -511,11 +484,13 @@ def test_killed_at_any_moment_it_can_be_resumed(many: Path) -> None:
     for goal in (0, 20, 60):
         before = results(many / "out")
         with started("in", "--to", "rle", "-o", "out", "--jobs", "2", "--resume") as process:
-            wait_until(lambda goal=goal: (many / "out").exists() and results(many / "out") >= goal)
-            children = workers(process.pid)
+            wait_for(
+                lambda goal=goal: (many / "out").exists() and results(many / "out") >= goal, 60
+            )
+            children = find_grandchildren(process.pid)
             process.kill()
             process.wait()
-        wait_until(lambda children=children: not any(map(runs, children)))
+        wait_for(lambda children=children: not any(map(runs, children)))
         assert results(many / "out") >= before
         assert set(contents(many / "out").values()) <= {RESULT}  # whole, and no part left
 
@@ -530,11 +505,11 @@ def test_killed_at_any_moment_it_can_be_resumed(many: Path) -> None:
 def test_killed_in_place_every_file_is_whole(many: Path) -> None:
     for goal in (1, 40):
         with started("in", "--to", "rle", "--in-place", "--jobs", "2", "--resume") as process:
-            wait_until(lambda goal=goal: results(many / "in", RESULT) >= goal)
-            children = workers(process.pid)
+            wait_for(lambda goal=goal: results(many / "in", RESULT) >= goal, 60)
+            children = find_grandchildren(process.pid)
             process.kill()
             process.wait()
-        wait_until(lambda children=children: not any(map(runs, children)))
+        wait_for(lambda children=children: not any(map(runs, children)))
         assert set(contents(many / "in").values()) <= {CONTENT, RESULT}
 
     assert program("in", "--to", "rle", "--in-place", "--resume").returncode == 0
@@ -550,8 +525,8 @@ def test_interrupted_it_stops_cleanly_and_says_how_to_go_on(
     many: Path, number: signal.Signals, status: int
 ) -> None:
     with started("in", "--to", "rle", "-o", "out", "--jobs", "2") as process:
-        wait_until(lambda: results(many / "out") >= 10)
-        children = workers(process.pid)
+        wait_for(lambda: results(many / "out") >= 10)
+        children = find_grandchildren(process.pid)
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
 
@@ -570,7 +545,7 @@ def test_interrupted_twice_it_does_not_wait(here: Path) -> None:
     os.mkfifo(here / "pipe")  # opening it for reading never ends
     write(here, {"a": CONTENT})
     with started("a", "pipe", "--to", "rle", "-o", "out", "--jobs", "1") as process:
-        wait_until((here / "out" / "a").exists)
+        wait_for((here / "out" / "a").exists)
         for _ in range(2):
             process.send_signal(signal.SIGINT)
             time.sleep(0.3)

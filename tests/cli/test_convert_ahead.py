@@ -12,6 +12,7 @@ import pytest
 from dicodec.cli.convert.ahead import MANY, start_template
 from dicodec.cli.main import run
 from helpers.environment import without_options
+from helpers.processes import find_children
 from helpers.real_files import shipped_file
 
 FORKS = """
@@ -31,15 +32,6 @@ status = run(sys.argv[2:])
 note()
 sys.exit(status)
 """
-
-
-def children() -> set[int]:
-    """Return the processes that this one has started, and not waited for."""
-    return {
-        int(number)
-        for task in Path("/proc/self/task").iterdir()
-        for number in (task / "children").read_text().split()
-    }
 
 
 def looks_like_batch(*given: str) -> bool:
@@ -96,8 +88,8 @@ def test_template_and_command_load_nothing_twice(tmp_path: Path) -> None:
 def test_wrong_usage_of_a_batch_leaves_no_process(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before, descriptors = children(), len([*Path("/proc/self/fd").iterdir()])
+    before, descriptors = find_children(), len([*Path("/proc/self/fd").iterdir()])
     assert run(["convert", str(tmp_path), "--to", "rle", "--no-such-option"]) == 2
     assert "no-such-option" in capsys.readouterr().err
-    assert children() == before
+    assert find_children() == before
     assert len([*Path("/proc/self/fd").iterdir()]) == descriptors

@@ -15,8 +15,7 @@ from dicodec.codecs.streams import jpeg, jpeg2000
 from dicodec.errors import CorruptFrameError, DicodecError, FrameError, UnsupportedSourceError
 from helpers.codec_images import Samples, lossless_jpeg
 from helpers.made import IMAGE_KINDS, make_file
-from helpers.odd_files import found, frames_of
-from helpers.samples import native_samples
+from helpers.odd_files import found, frames_of, samples_of
 
 ROOT = "1.2.840.10008.1.2.4."
 GRAY = IMAGE_KINDS["gray-8"].make()[1][0]
@@ -36,10 +35,6 @@ def file_of(syntax: str, streams: list[bytes], samples: Samples, bits: int = 0) 
         photometric="RGB" if color else "MONOCHROME2", frames=len(streams),
         transfer_syntax=ROOT + syntax, streams=[[one] for one in streams],
     )[0]  # fmt: skip
-
-
-def decoded(content: bytes, **options: Any) -> Samples:
-    return native_samples(convert_bytes(content, to="explicit-le", verify=True, **options))
 
 
 def dct(samples: Samples, **chosen: Any) -> bytes:
@@ -78,18 +73,18 @@ def with_dnl(stream: bytes) -> bytes:
 def test_lines_that_come_behind_the_scan(name: str) -> None:
     samples, stream = STREAMS[name]
     syntax = name.split()[0]
-    expected = decoded(file_of(syntax, [stream, stream], samples, 12 if samples is DEEP else 8))
+    expected = samples_of(file_of(syntax, [stream, stream], samples, 12 if samples is DEEP else 8))
     unusual = with_dnl(stream)
     assert jpeg.describe(unusual).rows == samples.shape[0]
 
     for streams in ([unusual, unusual], [stream, unusual]):
         content = file_of(syntax, streams, samples, 12 if samples is DEEP else 8)
-        assert np.array_equal(decoded(content), expected)
+        assert np.array_equal(samples_of(content), expected)
         assert frames_of(convert_bytes(content, to="jpeg-ls"))
     cut = stream[: -len(stream) // 3].rstrip(b"\xff") + b"\xff\xd9"
     truncated = file_of(syntax, [with_dnl(cut)], samples, 12 if samples is DEEP else 8)
     with pytest.raises(FrameError):
-        decoded(truncated)
+        samples_of(truncated)
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -97,10 +92,10 @@ def test_lines_that_come_behind_the_scan(name: str) -> None:
 def test_more_than_one_start(name: str, starts: bytes) -> None:
     samples, stream = STREAMS[name]
     syntax, bits = name.split()[0], 12 if samples is DEEP else 8
-    expected = decoded(file_of(syntax, [stream, stream], samples, bits))
+    expected = samples_of(file_of(syntax, [stream, stream], samples, bits))
     content = file_of(syntax, [starts + stream, starts + stream], samples, bits)
 
-    assert np.array_equal(decoded(content), expected)
+    assert np.array_equal(samples_of(content), expected)
     assert found(content) == ["junk-before-stream"]
     target = {"50": "jpeg", "51": "jpeg-extended", "57": "jpeg-lossless-p14", "70": "jpeg-lossless",
               "80": "jpeg-ls", "81": "jpeg-ls-near"}[syntax]  # fmt: skip
@@ -118,8 +113,8 @@ def test_the_end_of_a_spectrum_in_lossless_jpeg(name: str, end: int) -> None:
     unusual = stream[: last - 2] + bytes([end]) + stream[last - 1 :]
     content = file_of(name, [unusual, unusual], samples, bits)
 
-    assert np.array_equal(decoded(content)[1], samples)
-    assert np.array_equal(decoded(file_of(name, [stream, unusual], samples, bits))[1], samples)
+    assert np.array_equal(samples_of(content)[1], samples)
+    assert np.array_equal(samples_of(file_of(name, [stream, unusual], samples, bits))[1], samples)
     assert found(content) == ["wrong-spectral-end"]
     target = "jpeg-lossless" if name == "70" else "jpeg-lossless-p14"
     moved = convert_bytes(content, to=target, verify=True)
@@ -149,17 +144,17 @@ TWO = b"\2\6\2" + WIDE.tobytes()
 def test_mapping_tables_of_jpeg_ls(bits: int) -> None:
     stream = jpeg_ls(INDICES, bits=bits)
     unused = file_of("80", [with_table(stream, 0, ONE, TWO)], INDICES)
-    assert np.array_equal(decoded(unused)[0], INDICES)
+    assert np.array_equal(samples_of(unused)[0], INDICES)
 
     for tables in ((ONE,), (ONE[:100], b"\3\5\1" + ONE[100:]), (TWO, ONE)):
         content = file_of("80", [with_table(stream, 5, *tables)] * 2, INDICES)
-        assert np.array_equal(decoded(content)[1], TABLE[INDICES])
+        assert np.array_equal(samples_of(content)[1], TABLE[INDICES])
     wide = file_of("80", [with_table(stream, 6, TWO)], INDICES.astype("<u2"), 16)
-    assert np.array_equal(decoded(wide)[0], WIDE[INDICES])
+    assert np.array_equal(samples_of(wide)[0], WIDE[INDICES])
 
     color = jpeg_ls(np.stack([INDICES] * 3, -1), bits=8)
     content = file_of("80", [with_table(color, 5, ONE)], np.stack([INDICES] * 3, -1))
-    assert np.array_equal(decoded(content)[0], TABLE[np.stack([INDICES] * 3, -1)])
+    assert np.array_equal(samples_of(content)[0], TABLE[np.stack([INDICES] * 3, -1)])
 
 
 def test_mapping_tables_that_make_no_sense() -> None:
@@ -172,12 +167,12 @@ def test_mapping_tables_that_make_no_sense() -> None:
         (5, (b"\2\5\0" + bytes(99),), DicodecError),
     ):
         with pytest.raises(error):
-            decoded(file_of("80", [with_table(stream, named, *tables)], INDICES))
+            samples_of(file_of("80", [with_table(stream, named, *tables)], INDICES))
     mixed = bytearray(with_table(jpeg_ls(COLOR), 5, ONE))
     at = mixed.index(b"\xff\xda")
     mixed[at + 6] = 0
     with pytest.raises((UnsupportedSourceError, CorruptFrameError)):
-        decoded(file_of("80", [bytes(mixed)], COLOR))
+        samples_of(file_of("80", [bytes(mixed)], COLOR))
 
 
 def insert_markers(stream: bytes, place: str) -> bytes:
@@ -212,14 +207,14 @@ J2K = {
 def test_markers_without_a_segment(name: str, place: str) -> None:
     stream, syntax = J2K[name], name.split()[0]
     unusual = insert_markers(stream, place)
-    expected = decoded(file_of(syntax, [stream], DEEP, 12))
+    expected = samples_of(file_of(syntax, [stream], DEEP, 12))
     assert jpeg2000.describe(unusual) == jpeg2000.describe(stream) or place != "tile-parts"
     described, codestream = jpeg2000.check_whole(unusual)
     assert described.details["bare_markers"]
     assert bytes(jpeg2000.remove_bare_markers(codestream)) == stream
 
     content = file_of(syntax, [unusual, unusual], DEEP, 12)
-    assert np.array_equal(decoded(content)[1], expected[0])
+    assert np.array_equal(samples_of(content)[1], expected[0])
     assert convert(content, io.BytesIO(), to="jpeg-ls").oddities == ()
 
 

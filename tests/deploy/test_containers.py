@@ -16,8 +16,9 @@ import yaml
 
 from dicodec.cli.arguments import parse_arguments
 from helpers.charts import ask, find_program
-from helpers.dicom_network import answers, find_free_port, wait_for
+from helpers.dicom_network import answers, find_free_port
 from helpers.page_blocks import ROOT
+from helpers.patience import wait_for
 from helpers.terminals import make_environment, terminal
 
 FOLDER = ROOT / "docs" / "deploy"

@@ -8,8 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +16,7 @@ from typing import Any, Self
 import pydicom
 
 from helpers.installed import program
-from helpers.patience import give_up_at
+from helpers.patience import wait_for
 
 START_SECONDS = 60.0
 ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
@@ -33,16 +32,6 @@ def find_free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
     return port
-
-
-def wait_for(true: Callable[[], Any], seconds: float = 30.0, words: str = "") -> Any:
-    """Return what a function returns once that is true."""
-    until = give_up_at(seconds)
-    while time.monotonic() < until:
-        if found := true():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s {words}")
 
 
 def answers(port: int) -> bool:

@@ -27,11 +27,12 @@ from dicodec.conformance.made_files import (
     make_samples,
     native_bytes,
 )
+from dicodec.model.transfer_syntax import find_by_name
 
 __all__ = [
     "DEFLATED", "EXPLICIT_BE", "EXPLICIT_LE", "GE_PRIVATE", "IMAGE_KINDS", "IMPLICIT_LE",
     "PIXEL_DATA", "Element", "ImageKind", "Samples", "encapsulated", "encode_elements", "file_head",
-    "in_ge_private", "make_file", "make_samples", "native_bytes",
+    "in_ge_private", "make_file", "make_samples", "native_bytes", "uid_of",
 ]  # fmt: skip
 
 GE_PRIVATE = "1.2.840.113619.5.2"
@@ -47,3 +48,10 @@ def in_ge_private(content: bytes) -> bytes:
     words = np.frombuffer(content[start:], "<u2").byteswap().tobytes()
     stated, private = f"{IMPLICIT_LE}\0".encode(), GE_PRIVATE.encode()  # of one length
     return content[:start].replace(stated, private) + words
+
+
+def uid_of(name: str) -> str:
+    """Return the UID of a transfer syntax by its short name."""
+    syntax = find_by_name(name)
+    assert syntax is not None
+    return syntax.uid

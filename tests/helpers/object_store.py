@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 import httpx
 import pytest
 
-from helpers.dicom_network import answers, find_free_port, wait_for
+from helpers.dicom_network import answers, find_free_port
+from helpers.patience import wait_for
 
 
 class ObjectStore:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from helpers.dicom_network import find_free_port, wait_for
+from helpers.dicom_network import find_free_port
 from helpers.installed import end_without, find_program
+from helpers.patience import wait_for
 
 _PLUGINS = Path("/usr/share/orthanc/plugins")
 _DICOM_WEB, _GDCM = "libOrthancDicomWeb.so", "libOrthancGdcm.so"

@@ -14,8 +14,7 @@ from pydicom.pixels.encoders.base import get_encoder
 
 import dicodec.pydicom
 from dicodec import convert_bytes
-from dicodec.model.transfer_syntax import find_by_name
-from helpers.made import IMAGE_KINDS
+from helpers.made import IMAGE_KINDS, uid_of
 from helpers.real_files import shipped_file
 
 LOSSLESS = ("encapsulated-uncompressed", "deflated-frame", "rle", "jpeg-lossless-p14",
@@ -32,12 +31,6 @@ def plugin() -> Iterator[None]:
     dicodec.pydicom.unregister()
 
 
-def uid(name: str) -> str:
-    syntax = find_by_name(name)
-    assert syntax is not None
-    return syntax.uid
-
-
 def read(content: bytes) -> pydicom.FileDataset:
     return pydicom.dcmread(io.BytesIO(content))
 
@@ -50,7 +43,7 @@ def test_data_sets_are_compressed_and_decompressed(name: str, kind: str) -> None
     dataset = read(content)
     if kind.startswith("rgb") and name.startswith(("jpeg2000", "htj2k")):
         dataset.PhotometricInterpretation = "YBR_RCT"
-    dataset.compress(uid(name), encoding_plugin="dicodec")
+    dataset.compress(uid_of(name), encoding_plugin="dicodec")
     written = io.BytesIO()
     dataset.save_as(written)
     again = read(written.getvalue())
@@ -67,7 +60,7 @@ def test_lossy_streams_are_near(name: str) -> None:
         "jpeg-ls-near": {"jls_error": 3},
         "jpeg2000": {"j2k_psnr": [45]},
     }
-    dataset.compress(uid(name), encoding_plugin="dicodec", **settings.get(name, {}))
+    dataset.compress(uid_of(name), encoding_plugin="dicodec", **settings.get(name, {}))
     errors = np.abs(dataset.pixel_array.astype(int) - samples[0])
     assert 0 < errors.mean() < 6
     if name == "jpeg-ls-near":
@@ -89,7 +82,7 @@ def test_another_photometric_interpretation_than_stated_is_an_error() -> None:
     dataset = read(IMAGE_KINDS["rgb-8"].make()[0])
     dataset.PhotometricInterpretation = "YBR_ICT"
     with pytest.raises(RuntimeError, match="is encoded as YBR_RCT, and the data set says YBR_ICT"):
-        dataset.compress(uid("htj2k-lossless"), encoding_plugin="dicodec")
+        dataset.compress(uid_of("htj2k-lossless"), encoding_plugin="dicodec")
 
 
 def test_the_private_names_of_pydicom_are_there() -> None:
@@ -97,19 +90,19 @@ def test_the_private_names_of_pydicom_are_there() -> None:
     from pydicom.pixels.decoders import base as decoders
     from pydicom.pixels.encoders import base as encoders
 
-    assert uid("jpegxl-lossless") in UID_dictionary
+    assert uid_of("jpegxl-lossless") in UID_dictionary
     for table, get in (
         (decoders._PIXEL_DATA_DECODERS, get_decoder),
         (encoders._PIXEL_DATA_ENCODERS, get_encoder),
     ):
         for name in LOSSLESS:
-            coder = get(uid(name))
-            assert table[uid(name)][0] is coder  # type: ignore[index]
+            coder = get(uid_of(name))
+            assert table[uid_of(name)][0] is coder  # type: ignore[index]
             assert next(iter(coder._available)) == "dicodec"
     dicodec.pydicom.unregister()
-    assert "dicodec" not in get_decoder(uid("jpeg-ls")).available_plugins
+    assert "dicodec" not in get_decoder(uid_of("jpeg-ls")).available_plugins
     with pytest.raises(NotImplementedError):
-        get_decoder(uid("jpegxl"))
+        get_decoder(uid_of("jpegxl"))
 
 
 @pytest.mark.parametrize("name", ["SC_rgb_rle.dcm", "SC_rgb_rle_16bit_2frame.dcm"])

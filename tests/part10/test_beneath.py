@@ -26,6 +26,7 @@ from dicodec.part10.beneath import (
     show_path,
 )
 from dicodec.part10.source import OpenSource
+from helpers.links import exchange_for_link
 from helpers.special_files import make_special
 
 
@@ -36,11 +37,6 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "outside" / "b").mkdir(parents=True)
     (tmp_path / "outside" / "b" / "file").write_bytes(b"secret")
     return tmp_path / "root"
-
-
-def exchange_for_link(folder: Path, elsewhere: Path) -> None:
-    folder.rename(folder.with_name(f"{folder.name}-away"))
-    folder.symlink_to(elsewhere)
 
 
 def test_a_place_is_below_the_first_root_that_a_path_leads_to(root: Path) -> None:

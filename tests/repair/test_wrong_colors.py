@@ -16,7 +16,7 @@ from dicodec import compare, convert, convert_bytes, inspect
 from dicodec.errors import ContradictionError, DicodecError, UnsupportedImageError
 from dicodec.model.option_table import INDEPENDENT
 from helpers.made import make_file
-from helpers.odd_files import found, relabelled
+from helpers.odd_files import found, relabelled, samples_of
 from helpers.photometric_files import shades, stated, to_partial, to_rgb, to_ybr
 from helpers.samples import native_samples
 
@@ -61,10 +61,6 @@ def of_samples(pixels: Pixels, syntax: str, photometric: str = "") -> bytes:
         photometric=photometric or ("RGB" if samples == 3 else "MONOCHROME2"),
     )[0]  # fmt: skip
     return convert_bytes(content, to=syntax)
-
-
-def samples_of(content: bytes, **options: Any) -> Pixels:
-    return native_samples(convert_bytes(content, to="explicit-le", verify=True, **options))
 
 
 @pytest.mark.parametrize("frames", [1, 3])

@@ -15,7 +15,7 @@ from dicodec.errors import (
     UnknownTransferSyntaxError,
 )
 from dicodec.model.transfer_syntax import find_by_name
-from helpers.made import IMAGE_KINDS, make_file
+from helpers.made import IMAGE_KINDS, make_file, uid_of
 from helpers.odd_files import (
     PIXEL_DATA,
     check_streams,
@@ -53,12 +53,6 @@ MAY_HOLD = {
     ("htj2k-lossless", "htj2k-rpcl"),  # our encoder always writes what .202 demands
 }  # fmt: skip
 """Streams of the first are also streams of the second (PS3.5 A.4)."""
-
-
-def uid_of(name: str) -> str:
-    syntax = find_by_name(name)
-    assert syntax is not None
-    return syntax.uid
 
 
 @pytest.mark.parametrize(("kind", "syntax"), CASES)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 import pytest
 
 from dicodec import compare, convert, convert_bytes
@@ -17,6 +16,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.rules.iod_limits import _ROWS as ROWS
 from dicodec.rules.iod_limits import find_iod_departures
 from helpers.made import make_file
+from helpers.photometric_files import stated
 from helpers.samples import native_samples
 from helpers.witnesses import iod_errors
 
@@ -98,11 +98,6 @@ def in_jpeg(sop_class: str, frames: int = 2) -> bytes:
     return convert_bytes(data, to="jpeg", lossy=True)
 
 
-def color_of(data: bytes) -> str:
-    dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
-    return str(dataset.PhotometricInterpretation)
-
-
 @pytest.mark.parametrize("sop_class", [SLIDE, US, "1.2.840.10008.5.1.4.1.1.77.1.4"])
 @pytest.mark.parametrize(
     ("to", "color"),
@@ -123,7 +118,7 @@ def test_the_default_is_what_the_class_allows(
 
     if (sop_class, to) == (US, "rle"):
         color = "YBR_FULL"
-    assert color_of(path.read_bytes()) == color
+    assert stated(path.read_bytes()) == color
     assert not any("is not among the values that" in warning for warning in report.warnings)
     assert compare(in_jpeg(sop_class), path.read_bytes(), tolerance=1).pixels is not None
 
@@ -131,9 +126,9 @@ def test_the_default_is_what_the_class_allows(
 def test_what_was_asked_for_is_made_in_any_class() -> None:
     for wanted in ("YBR_FULL", "YBR_FULL_422"):
         result = convert_bytes(in_jpeg(SLIDE), to="explicit-le", photometric=wanted)
-        assert color_of(result) == wanted
+        assert stated(result) == wanted
     # Secondary Capture has no list of its own.
-    assert color_of(convert_bytes(in_jpeg("1.2.840.10008.5.1.4.1.1.7"), to="rle")) == "YBR_FULL"
+    assert stated(convert_bytes(in_jpeg("1.2.840.10008.5.1.4.1.1.7"), to="rle")) == "YBR_FULL"
 
 
 def test_samples_that_lost_nothing_are_not_rounded_for_their_class() -> None:
@@ -144,7 +139,7 @@ def test_samples_that_lost_nothing_are_not_rounded_for_their_class() -> None:
 
     report = convert(convert_bytes(data, to="rle"), out, to="explicit-le", verify=True)
 
-    assert color_of(out.getvalue()) == "YBR_FULL"
+    assert stated(out.getvalue()) == "YBR_FULL"
     assert np.array_equal(native_samples(out.getvalue()), samples)
     assert "YBR_FULL is not among the values that PS3.3 C.8.5.6" in report.warnings[0]
     with pytest.raises(UnsupportedImageError, match="rounds samples"):

@@ -6,9 +6,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from dicodec import inspect
-from helpers.dicom_network import answers, find_free_port, wait_for
+from helpers.dicom_network import answers, find_free_port
 from helpers.installed import program
 from helpers.page_blocks import ROOT, read_blocks
+from helpers.patience import wait_for
 from helpers.terminals import run_command, terminal
 
 PAGE = ROOT / "docs" / "tutorial.md"

@@ -22,7 +22,9 @@ from dicodec.batch.pool.pool import (
 )
 from dicodec.errors import InternalError
 from helpers.environment import without_options
+from helpers.patience import wait_for
 from helpers.pool_work import behave
+from helpers.processes import find_children, find_grandchildren, runs
 
 CONVERSIONS = Preparation("dicodec.batch.preparation", "prepare_conversions", (("rle",), ()))
 
@@ -48,22 +50,11 @@ def codes(found: dict[str, ItemOutcome]) -> dict[str, str]:
     return {key: one.error.code if one.error else "" for key, one in found.items()}
 
 
-def children(pid: int | None = None) -> set[int]:
-    """Return the processes that this one, or another, has, zombies included."""
-    pid = pid or os.getpid()
-    return {int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-
-
-def workers() -> set[int]:
-    """Return the workers of this process's pools, which are children of templates."""
-    return {worker for template in children() for worker in children(template)}
-
-
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Any:
-    processes, descriptors = children(), len([*Path("/proc/self/fd").iterdir()])
+    processes, descriptors = find_children(), len([*Path("/proc/self/fd").iterdir()])
     yield
-    assert children() == processes
+    assert find_children() == processes
     assert len([*Path("/proc/self/fd").iterdir()]) == descriptors
 
 
@@ -77,23 +68,23 @@ def test_items_are_done_in_order_by_one_worker() -> None:
 
 
 def test_no_process_is_started_before_there_is_work() -> None:
-    before = children()
+    before = find_children()
     with Pool(4) as pool:
         assert pool.wait(0) == []
-        assert children() == before
+        assert find_children() == before
 
 
 def test_workers_can_be_started_ahead_of_work() -> None:
-    before = workers()
+    before = find_grandchildren()
     with Pool(3, preparation=Preparation("json", "dumps", (1,))) as pool:
         pool.start(2)
-        _wait_until(lambda: len(workers() - before) == 2)
-        ahead = workers() - before
+        wait_for(lambda: len(find_grandchildren() - before) == 2)
+        ahead = find_grandchildren() - before
         assert not pool.busy
         pool.submit(job("a"))
         pool.submit(job("b"))
         assert {*codes(outcomes(pool)).values()} == {""}
-        assert workers() - before == ahead
+        assert find_grandchildren() - before == ahead
 
 
 def test_workers_started_ahead_end_without_work() -> None:
@@ -102,13 +93,13 @@ def test_workers_started_ahead_end_without_work() -> None:
 
 
 def test_dismissed_workers_end_before_the_pool_is_closed() -> None:
-    before = workers()
+    before = find_grandchildren()
     with Pool(2) as pool:
         pool.submit(job("a"))
         outcomes(pool)
-        (worker,) = workers() - before
+        (worker,) = find_grandchildren() - before
         pool.dismiss()
-        _wait_until(lambda: Path(f"/proc/{worker}/stat").read_text().split()[2] == "Z")
+        wait_for(lambda: Path(f"/proc/{worker}/stat").read_text().split()[2] == "Z")
 
 
 def test_workers_that_cannot_be_started_ahead_are_told_of() -> None:
@@ -218,17 +209,17 @@ def test_telling_does_not_put_off_the_end_of_the_time() -> None:
 
 
 def test_a_killed_worker_is_replaced() -> None:
-    before = workers()
+    before = find_grandchildren()
     with Pool(1) as pool:
         pool.submit(job("tell:x", "hang", "b"))
         while not any(isinstance(event, ItemOutcome) for event in pool.wait(1)):
             pass
-        (worker,) = workers() - before
+        (worker,) = find_grandchildren() - before
         os.kill(worker, signal.SIGKILL)
         pool.submit(job("c"))
         found: list[PoolEvent] = []
         while not any(isinstance(event, ItemOutcome) and event.key == "b" for event in found):
-            if (started := workers() - before - {worker}) and len(found) == 0:
+            if (started := find_grandchildren() - before - {worker}) and len(found) == 0:
                 time.sleep(0.1)
                 os.kill(started.pop(), signal.SIGKILL)  # the second attempt at the item
                 worker = -1
@@ -241,33 +232,33 @@ def test_a_killed_worker_is_replaced() -> None:
 
 
 def test_a_killed_template_is_replaced_and_its_workers_leave(tmp_path: Path) -> None:
-    before, mark = children(), tmp_path / "mark"
+    before, mark = find_children(), tmp_path / "mark"
     with Pool(1) as pool:
         pool.submit(job("a", f"wait:{mark}", "b"))
         while not any(isinstance(event, ItemProgress) for event in pool.wait(1)):
             pass
-        (template,) = children() - before
-        (worker,) = children(template)
+        (template,) = find_children() - before
+        (worker,) = find_children(template)
         os.kill(template, signal.SIGKILL)
-        _wait_until(lambda: not _runs(worker))
+        wait_for(lambda: not runs(worker))
         mark.touch()
         found = outcomes(pool)
-        assert children() - before != {template}
+        assert find_children() - before != {template}
 
     assert set(codes(found).values()) == {""}
 
 
 def test_a_template_is_not_ended_by_a_signal_for_its_program() -> None:
-    before = children()
+    before = find_children()
     with Pool(1) as pool:
         pool.submit(job("a"))
         assert {*codes(outcomes(pool)).values()} == {""}
-        (template,) = children() - before
+        (template,) = find_children() - before
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(template, number)
         pool.submit(job("crash", "b"))
         assert codes(outcomes(pool)) == {"crash": "worker-crashed", "b": ""}
-        assert children() - before == {template}
+        assert find_children() - before == {template}
 
 
 FORKED = """
@@ -398,21 +389,7 @@ def test_a_worker_whose_pool_was_killed_cleans_up_and_ends(tmp_path: Path) -> No
     template, worker = map(int, done.stdout.split())
 
     assert done.returncode == -signal.SIGKILL
-    _wait_until(lambda: not part.exists() and not _runs(worker) and not _runs(template))
-
-
-def _runs(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def _wait_until(happened: Any) -> None:
-    until = time.monotonic() + 30
-    while not happened():
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    wait_for(lambda: not part.exists() and not runs(worker) and not runs(template))
 
 
 def written(folder: Path) -> dict[str, str]:

@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 import pydicom
 
-from helpers.dicom_network import answers, find_free_port, wait_for
+from helpers.dicom_network import answers, find_free_port
 from helpers.installed import program
+from helpers.patience import wait_for
 from helpers.terminals import make_environment, terminal
 
 PAGE = (Path(__file__).parents[3] / "docs" / "dicomweb.md").read_text(encoding="utf-8")

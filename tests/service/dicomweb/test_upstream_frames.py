@@ -19,21 +19,14 @@ from starlette.routing import Route
 
 import dicodec
 from dicodec.dicomweb import DicomWeb
-from dicodec.model.transfer_syntax import find_by_name
 from dicodec.service.dicomweb import upstream, upstream_frames
 from helpers.dicomweb import find_path, make_store_request, serving, split_parts
-from helpers.made import make_file
+from helpers.made import make_file, uid_of
 from helpers.orthanc import running_orthanc
 
 FRAMES = 6
 SYNTAXES = ("explicit-le", "rle", "jpeg-ls", "jpeg-lossless", "jpeg2000-lossless")
 ANY = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
-
-
-def uid_of(name: str) -> str:
-    row = find_by_name(name)
-    assert row is not None
-    return row.uid
 
 
 @cache

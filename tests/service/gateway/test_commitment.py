@@ -28,8 +28,9 @@ from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import AttemptOutcome, JobFilter, JobState
-from helpers.dicom_network import SHIPPED, RunningGateway, find_free_port, send, wait_for
+from helpers.dicom_network import SHIPPED, RunningGateway, find_free_port, send
 from helpers.orthanc import running_orthanc
+from helpers.patience import wait_for
 from helpers.reception import Receive, Reception, receptions
 
 CT_FILE = SHIPPED / "CT_small.dcm"

@@ -12,14 +12,8 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from helpers.dicom_network import (
-    SHIPPED,
-    RunningGateway,
-    find_free_port,
-    running_storescp,
-    send,
-    wait_for,
-)
+from helpers.dicom_network import SHIPPED, RunningGateway, find_free_port, running_storescp, send
+from helpers.patience import wait_for
 
 FILES = (
     "CT_small.dcm",

@@ -8,14 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers.dicom_network import (
-    SHIPPED,
-    RunningGateway,
-    find_free_port,
-    running_storescp,
-    send,
-    wait_for,
-)
+from helpers.dicom_network import SHIPPED, RunningGateway, find_free_port, running_storescp, send
+from helpers.patience import wait_for
 
 CONFIG = """
 [receive]

@@ -25,7 +25,8 @@ from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.retry_causes import RetryPolicy
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import Job, JobFilter, JobState
-from helpers.dicom_network import SHIPPED, find_free_port, running_storescp, wait_for
+from helpers.dicom_network import SHIPPED, find_free_port, running_storescp
+from helpers.patience import wait_for
 
 pytestmark = pytest.mark.filterwarnings(  # pynetdicom leaves refused connections to the collector
     "ignore::pytest.PytestUnraisableExceptionWarning"

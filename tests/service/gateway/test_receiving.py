@@ -18,9 +18,10 @@ from pynetdicom.pdu_primitives import P_DATA
 from dicodec.service.gateway.spool import STORE_NAME
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import AttemptOutcome, JobState
-from helpers.dicom_network import SHIPPED, send, wait_for
+from helpers.dicom_network import SHIPPED, send
 from helpers.installed import ROOT_RIGHTS, end_without, program
 from helpers.made import make_file
+from helpers.patience import wait_for
 from helpers.reception import Receive, receptions
 
 CT = "1.2.840.10008.5.1.4.1.1.2"

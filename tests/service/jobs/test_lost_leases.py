@@ -34,7 +34,8 @@ from dicodec.service.jobs.submission import make_job
 from dicodec.service.worker.service import WorkerOptions, WorkerService
 from helpers.made import make_file
 from helpers.memory_broker import MemoryBroker, RefusingExecutor
-from helpers.patience import give_up_at
+from helpers.patience import give_up_at, wait_for
+from helpers.processes import find_children
 
 
 class Clock:
@@ -178,13 +179,6 @@ class WaitingExecutor(RefusingExecutor):
         return made
 
 
-def wait_for(true: Any) -> None:
-    until = give_up_at(20)
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
 def test_a_runner_does_not_tell_of_a_job_that_is_others(folder: Path) -> None:
     out, told = io.StringIO(), []
     clock = Clock()
@@ -265,16 +259,8 @@ with open_jobs(folder + "/store", options, execution) as (store, executor):
 
 def find_descendants(process: int) -> list[int]:
     """Return the numbers of a process's children, and theirs."""
-    found: list[int] = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == process:
-            child = int(stat.parent.name)
-            found += [child, *find_descendants(child)]
-    return found
+    children = find_children(process)
+    return [*children, *(one for child in children for one in find_descendants(child))]
 
 
 def test_a_stopped_process_replaces_no_newer_result(folder: Path) -> None:

@@ -20,6 +20,7 @@ from dicodec.service.jobs.execution import Executor
 from dicodec.service.jobs.execution_work import JobOptions, Task, carry_out
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.retry_causes import RetryPolicy
+from helpers.links import exchange_for_link
 from helpers.made import make_file
 from helpers.special_files import make_special
 
@@ -65,12 +66,6 @@ def places(tmp_path: Path) -> Places:
     return Places(tmp_path)
 
 
-def exchange(folder: Path, elsewhere: Path) -> None:
-    """Exchange a folder for a link."""
-    folder.rename(folder.with_name(f"{folder.name}-away"))
-    folder.symlink_to(elsewhere)
-
-
 @pytest.fixture
 def after_check(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], None]], None]:
     """Return a function that has an attack begin once a path was checked."""
@@ -91,7 +86,9 @@ def after_check(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], 
 def test_a_source_folder_exchanged_after_the_check(
     places: Places, after_check: Callable[[str, Callable[[], None]], None]
 ) -> None:
-    after_check("resolve_source", lambda: exchange(places.source / "study", places.outside))
+    after_check(
+        "resolve_source", lambda: exchange_for_link(places.source / "study", places.outside)
+    )
     with pytest.raises(PathNotAllowedError):
         places.carry_out(places.request())
     assert not [*(places.target / "study").iterdir()]
@@ -117,7 +114,7 @@ def test_a_target_folder_exchanged_after_the_check(
 ) -> None:
     (places.target / folder).mkdir(exist_ok=True)
     target = places.target / folder / "deep" / "b.dcm"
-    after_check("resolve_target", lambda: exchange(places.target / folder, places.outside))
+    after_check("resolve_target", lambda: exchange_for_link(places.target / folder, places.outside))
     with pytest.raises(PathNotAllowedError):
         places.carry_out(places.request(target=str(target)))
     assert places.results_outside() == set()
@@ -127,7 +124,7 @@ def test_a_target_folder_exchanged_while_the_result_is_made(places: Places) -> N
     with Placement() as placement:
         context = WorkContext(1, 1, lambda _: None, placement)
         carry_out(places.options, Task(places.request()), context)
-        exchange(places.target / "study", places.outside)
+        exchange_for_link(places.target / "study", places.outside)
         assert placement.place() == [None]
     assert places.results_outside() == set()
     assert (places.target / "study-away" / "a.dcm").exists()

@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.submission import SubmitOptions
 from dicodec.service.jobs.watching import Watcher, WatchOptions
 from helpers.made import make_file
-from helpers.patience import give_up_at
+from helpers.patience import wait_for
 
 FILE = make_file(48, 64)[0]
 RLE = convert_bytes(FILE, to="rle")
@@ -49,13 +48,6 @@ def watching(folder: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
         if process.poll() is None:
             process.kill()
         process.wait()
-
-
-def wait(true: Callable[[], object], seconds: float = 40.0) -> None:
-    until = give_up_at(seconds)
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def once(folder: Path, *more: str) -> int:
@@ -112,7 +104,7 @@ def test_killed_and_resumed(folder: Path) -> None:
     sorted_ = ("--done", str(folder / "done"))
     out = folder / "out"
     with watching(folder, *sorted_) as process:
-        wait(lambda: out.exists() and len([*out.glob("*.dcm")]) > 5)
+        wait_for(lambda: out.exists() and len([*out.glob("*.dcm")]) > 5)
         process.kill()
     assert once(folder, *sorted_) == 0
     results = [path for path in out.iterdir() if not path.name.startswith(".dicodec-watch")]
@@ -124,9 +116,9 @@ def test_killed_and_resumed(folder: Path) -> None:
 
 def test_files_that_appear_are_taken_and_a_signal_ends_it(folder: Path) -> None:
     with watching(folder, "--show-paths") as process:
-        wait(lambda: b"watching" in (folder / "log").read_bytes())
+        wait_for(lambda: b"watching" in (folder / "log").read_bytes())
         (folder / "in" / "new.dcm").write_bytes(FILE)
-        wait(lambda: (folder / "out" / "new.dcm").exists())
+        wait_for(lambda: (folder / "out" / "new.dcm").exists())
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     lines = [json.loads(line) for line in (folder / "log").read_text().splitlines()]

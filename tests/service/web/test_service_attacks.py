@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from helpers.made import make_file
+from helpers.processes import find_children
 from helpers.service_process import RunningService, running
 
 FILE = make_file(16, 16)[0]
@@ -123,14 +124,10 @@ def test_a_body_over_the_limit_is_refused_and_nothing_stays(service: RunningServ
 
 
 def test_children_do_not_have_the_token(service: RunningService) -> None:
-    children = [
-        stat.parent
-        for stat in Path("/proc").glob("[0-9]*/stat")
-        if stat.read_text().rpartition(")")[2].split()[1] == str(service.process.pid)
-    ]
+    children = find_children(service.process.pid)
     assert children
     for child in children:
-        assert TOKEN.encode() not in (child / "environ").read_bytes()
+        assert TOKEN.encode() not in Path(f"/proc/{child}/environ").read_bytes()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
