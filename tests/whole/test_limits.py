@@ -33,7 +33,7 @@ def test_limits_are_read_from_text() -> None:
         frame_size=512 << 20, nesting_depth=16, frames=1024, element_size=2 << 30
     )
     for wrong in ("frames", "frames=", "frames=-1", "frames=0", "frames=many", "depth=3",
-                  "frames=1X", "nesting_depth=5000", "=1"):  # fmt: skip
+                  "frames=1X", "frames=1\N{KELVIN SIGN}", "nesting_depth=5000", "=1"):  # fmt: skip
         with pytest.raises(InvalidOptionError):
             parse_limits([wrong])
 

@@ -97,7 +97,7 @@ _MOST_DEPTH = 200
 """Levels of sequences that can be walked before Python's own bound on recursion."""
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
-_VALUE = re.compile(r"(\d{1,18})([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_VALUE = r"(\d{1,18})([KMGTkmgt]?)(?:[Ii]?[Bb])?"
 
 
 @lru_cache(maxsize=64)  # most files are small or of a few sizes, and a class takes time to make
@@ -132,7 +132,7 @@ def parse_limits(settings: Iterable[str]) -> Limits:
             raise InvalidOptionError(
                 f"there is no limit {name!r}", hint=f"there are {', '.join(sorted(names))}"
             )
-        match = _VALUE.fullmatch(text.strip())
+        match = re.fullmatch(_VALUE, text.strip())
         if match is None:
             raise InvalidOptionError(f"{text!r} is not a value of {name}, such as 1000 or 512M")
         limits = replace(limits, **{name: int(match[1]) << _UNITS[match[2].upper()]})

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from dicodec.errors import InvalidOptionError
 from dicodec.model.records import NamedTuple
 
-_TAG_TEXT = re.compile(r"\(?([0-9A-Fa-f]{4}),?\s?([0-9A-Fa-f]{4})\)?")
+_TAG_TEXT = r"\(?([0-9A-Fa-f]{4}),?\s?([0-9A-Fa-f]{4})\)?"
 _KEY = 8
 """Digits of a tag, with which each line begins."""
 _BLOCK = 1 << 12
@@ -123,7 +123,7 @@ def find_tag(text: str) -> int | None:
     """Return the tag that a keyword or a tag as text names, or None: see `parse_tag`."""
     text = text.strip()
     tag = _index_keywords().get(text)
-    if tag is None and (match := _TAG_TEXT.fullmatch(text)):
+    if tag is None and (match := re.fullmatch(_TAG_TEXT, text)):
         return int(match[1] + match[2], 16)
     return tag
 

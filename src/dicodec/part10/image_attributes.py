@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
@@ -34,7 +33,7 @@ NOTHING_KNOWN: Mapping[int, int | str] = MappingProxyType({})
 _ABSENT_FOR_FLOATING = frozenset({tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_REPRESENTATION})
 """Attributes that PS3.3 C.7.6.24 leaves out of images with Float Pixel Data."""
 
-_SEPARATORS = re.compile(r"[ _-]")
+_SEPARATORS = str.maketrans("", "", " _-")
 
 
 class _CorrectedDataSet:
@@ -223,7 +222,7 @@ def _read_photometric_interpretation(
 
 def _simplify(value: str) -> str:
     """Return a value in upper case without separators, which old encoders wrote differently."""
-    return _SEPARATORS.sub("", value).upper()
+    return value.translate(_SEPARATORS).upper()
 
 
 _SPELLINGS = {_simplify(value): value for value in PHOTOMETRIC_INTERPRETATIONS}

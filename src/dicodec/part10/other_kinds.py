@@ -19,7 +19,7 @@ from dicodec.part10.vr import VALUE_REPRESENTATIONS
 _FLOATS = frozenset({"FL", "FD"})
 _TEXTS_OF_NUMBERS = frozenset({"DS", "IS", "CS", "LO", "LT", "SH", "ST", "UC", "UT"})
 """VRs of text that may hold a number as it is written."""
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([Ee][+-]?\d+)?")
+_DECIMAL = r"[+-]?(\d+\.?\d*|\.\d+)([Ee][+-]?\d+)?"
 _LONGEST_DECIMAL = 16
 _INTEGER_STRINGS = range(-(2**31), 2**31)
 _MOST_VALUES = 1 << 16
@@ -133,7 +133,7 @@ def _read_numbers(vr: str, raw: bytes, encoding: DataSetEncoding) -> tuple[int |
     bare = [text.strip(" \0") for text in texts]
     if bare == [""]:
         return ()
-    if not all(map(_DECIMAL.fullmatch, bare)):
+    if not all(map(re.compile(_DECIMAL).fullmatch, bare)):
         raise MalformedFileError(f"a value of VR {vr} is not a number")
     return tuple(int(text) if text.lstrip("+-").isdigit() else float(text) for text in bare)
 

@@ -23,7 +23,7 @@ NUMBER_CODES = {
 }  # fmt: skip
 """Binary numbers as the struct module writes them."""
 
-_WHOLE_NUMBER = re.compile(r"[+-]?\d+")
+_WHOLE_NUMBER = r"[+-]?\d+"
 _SIGNED = {"US or SS": ("US", "SS"), "US or OW": ("US", "US"), "US or SS or OW": ("US", "SS")}
 
 type Value = str | int | float
@@ -75,7 +75,7 @@ def _unpack(order: str, code: str, raw: bytes, vr: str) -> tuple[int | float, ..
 
 def _parse_number(vr: str, text: str) -> int | float:
     try:
-        if vr == "IS" and _WHOLE_NUMBER.fullmatch(text):
+        if vr == "IS" and re.fullmatch(_WHOLE_NUMBER, text):
             return int(text)
         number = float(text)
     except ValueError as cause:
