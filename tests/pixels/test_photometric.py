@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ from dicodec.pixels.color import (
     ybr_partial_to_rgb,
 )
 from dicodec.pixels.photometric import STEPS, PhotometricStep, find_routes
+from helpers.kernels import kernels, without_kernels
+
+type Convert = Callable[[NDArray[Any], int], NDArray[Any]]
 
 
 def described(
@@ -86,6 +90,39 @@ def test_rgb_comes_back_from_ybr_full_within_its_bound(drawn: tuple[NDArray[Any]
 
     # Each of Y, Cb, Cr is half a unit off at most: 0.5 (1 + 1.772) and half a unit for rounding.
     assert np.abs(back - samples).max() <= 2
+
+
+@pytest.mark.parametrize("convert", [ybr_full_to_rgb, rgb_to_ybr_full])
+def test_every_color_is_the_same_with_and_without_the_kernel(convert: Convert) -> None:
+    planes = np.meshgrid(*3 * [np.arange(256, dtype=np.uint8)], indexing="ij")
+    every = np.stack(planes, axis=-1)
+    for part in np.split(every, 16):
+        with without_kernels():
+            expected = convert(part, 8)
+        np.testing.assert_array_equal(convert(part, 8), expected)
+
+
+@given(
+    npst.arrays(np.uint8, st.tuples(st.integers(0, 9), st.integers(0, 400), st.just(3))),
+    st.integers(1, 8),
+    st.sampled_from([ybr_full_to_rgb, rgb_to_ybr_full]),
+)
+def test_bytes_are_the_same_with_and_without_the_kernel(
+    samples: NDArray[Any], bits: int, convert: Convert
+) -> None:
+    """Some lie past Bits Stored."""
+    with without_kernels():
+        expected = convert(samples, bits)
+    np.testing.assert_array_equal(convert(samples, bits), expected)
+    apart = np.asfortranarray(samples)[:, ::2]  # its bytes are not those of pixels in their order
+    np.testing.assert_array_equal(convert(apart, bits), expected[:, ::2])
+
+
+def test_the_kernel_takes_whole_pixels_of_bytes_only() -> None:
+    for convert in (kernels().ybr_full_to_rgb, kernels().rgb_to_ybr_full):
+        for pixels, bits in ((b"1234", 8), (b"123", 0), (b"123", 9), (b"123", -1)):
+            with pytest.raises(ValueError, match="there are no pixels"):
+                convert(pixels, bits)
 
 
 @pytest.mark.parametrize("bits", [17, 24, 32])

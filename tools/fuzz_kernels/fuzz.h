@@ -14,6 +14,7 @@
 #include "image.h"
 
 #define FUZZ_FAMILIES(FAMILY) \
+    FAMILY(colors)            \
     FAMILY(elements)          \
     FAMILY(fragments)         \
     FAMILY(jpeg2000)          \

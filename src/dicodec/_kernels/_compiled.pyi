@@ -318,6 +318,17 @@ def fit_words(words: Buffer, size: int, bits: int, signed: bool, /) -> bool:
 def swap_words(words: Buffer, size: int, /) -> bytearray:
     """Return words of 1, 2, 4 or 8 bytes in the other byte order."""
 
+def ybr_full_to_rgb(pixels: Buffer, bits: int, /) -> bytearray:
+    """Return bytes in the order R, G, B of bytes in the order Y, Cb, Cr; see `pixels/color.py`.
+
+    Args:
+        pixels: three bytes each.
+        bits: of a sample, 1 to 8.
+    """
+
+def rgb_to_ybr_full(pixels: Buffer, bits: int, /) -> bytearray:
+    """Return bytes in the order Y, Cb, Cr of bytes in the order R, G, B; as above."""
+
 def pack_elements(
     window: Buffer, index: int, start: int, end: int, explicit_vr: bool, most: int, /
 ) -> tuple[bytes, int]:

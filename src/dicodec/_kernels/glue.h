@@ -35,6 +35,8 @@ PyObject *decode_rle(PyObject *module, PyObject *arguments);
 PyObject *encode_rle(PyObject *module, PyObject *arguments);
 PyObject *fit_words(PyObject *module, PyObject *arguments);
 PyObject *swap_words(PyObject *module, PyObject *arguments);
+PyObject *ybr_full_to_rgb(PyObject *module, PyObject *arguments);
+PyObject *rgb_to_ybr_full(PyObject *module, PyObject *arguments);
 PyObject *count_adjacent(PyObject *module, PyObject *arguments);
 PyObject *gather_values(PyObject *module, PyObject *arguments);
 PyObject *add_vrs(PyObject *module, PyObject *arguments);

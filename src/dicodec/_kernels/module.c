@@ -21,6 +21,8 @@ static PyMethodDef methods[] = {
     {"encode_rle", encode_rle, METH_VARARGS, NULL},
     {"fit_words", fit_words, METH_VARARGS, NULL},
     {"swap_words", swap_words, METH_VARARGS, NULL},
+    {"ybr_full_to_rgb", ybr_full_to_rgb, METH_VARARGS, NULL},
+    {"rgb_to_ybr_full", rgb_to_ybr_full, METH_VARARGS, NULL},
     {"add_vrs", add_vrs, METH_VARARGS, NULL},
     {"count_adjacent", count_adjacent, METH_VARARGS, NULL},
     {"gather_values", gather_values, METH_VARARGS, NULL},

@@ -2,15 +2,17 @@
 
 The coefficients are scaled by 2^16 and results rounded to nearest and clamped, which for 8 bits is
 the arithmetic of the IJG's JPEG library: a stream that it decodes to YCbCr and that is converted
-here gives the same RGB as its own conversion.
+here gives the same RGB as its own conversion. Kernels convert bytes, and NumPy all others.
 """
 
 from __future__ import annotations
 
+from dicodec import _kernels
 from dicodec.model.late_import import import_late
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from collections.abc import Buffer, Callable
     from typing import Any
 
     import numpy as np
@@ -42,6 +44,14 @@ def _widen(samples: NDArray[Any]) -> NDArray[Any]:
     return samples.astype(np.int32 if samples.dtype.itemsize == 1 else np.int64)
 
 
+def _convert_bytes(
+    convert: Callable[[Buffer, int], Buffer], samples: NDArray[Any], bits_stored: int
+) -> NDArray[Any]:
+    """Return the pixels that a kernel makes of such ones."""
+    converted = convert(np.ascontiguousarray(samples), bits_stored)
+    return np.frombuffer(converted, samples.dtype).reshape(samples.shape)
+
+
 def ybr_full_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
     """Return RGB samples of the same shape and type.
 
@@ -51,6 +61,8 @@ def ybr_full_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
     """
     if bits_stored > _FIXED_POINT_BITS:
         return _ybr_full_to_rgb_in_floats(samples, bits_stored)
+    if _kernels.COMPILED is not None and samples.dtype == np.uint8:
+        return _convert_bytes(_kernels.COMPILED.ybr_full_to_rgb, samples, bits_stored)
     middle = 1 << (bits_stored - 1)
     wide = _widen(samples)
     y, cb, cr = wide[..., 0], wide[..., 1] - middle, wide[..., 2] - middle
@@ -73,6 +85,8 @@ def rgb_to_ybr_full(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
     """
     if bits_stored > _FIXED_POINT_BITS:
         return _rgb_to_ybr_full_in_floats(samples, bits_stored)
+    if _kernels.COMPILED is not None and samples.dtype == np.uint8:
+        return _convert_bytes(_kernels.COMPILED.rgb_to_ybr_full, samples, bits_stored)
     middle = (1 << (bits_stored - 1)) << _SCALE
     wide = _widen(samples)
     red, green, blue = wide[..., 0], wide[..., 1], wide[..., 2]
