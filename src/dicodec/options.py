@@ -164,6 +164,12 @@ class ConversionOptions:
             )
 
 
+def edits_attributes(options: ConversionOptions) -> bool:
+    """Whether the caller sets or removes attributes, or has text in another character set."""
+    keeps = not options.set_attributes and not options.remove_attributes
+    return not keeps or options.charset is not None
+
+
 def name_targets(to: Targets) -> tuple[str, ...]:
     """Return acceptable transfer syntaxes by their names; any other value stays as it is."""
     parts = (to,) if isinstance(to, str | TransferSyntax) else to

@@ -19,6 +19,7 @@ from dicodec.batch.sources.references import SourceReference
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.model.records import NamedTuple
 from dicodec.model.source_names import is_object_url
+from dicodec.options import edits_attributes
 from dicodec.report import WarningKind
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -132,8 +133,7 @@ class ResultMapping:
     def _may_map_directories(self) -> bool:
         work, options = self._work, self._work.options
         renamed = work.layout is not None or is_object_url(self._options.output)
-        edited = options.set_attributes or options.remove_attributes or options.charset
-        return not (renamed or work.policy or edited)
+        return not (renamed or work.policy or edits_attributes(options))
 
     def _carry_out[Key](
         self,

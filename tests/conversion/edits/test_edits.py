@@ -10,7 +10,7 @@ import pytest
 
 from dicodec import convert_bytes
 from dicodec.conversion.edits.lossy_compression import make_uid
-from dicodec.conversion.edits.plan_edits import check_user_edits, find_editable_tag
+from dicodec.conversion.edits.user_edits import check_user_edits, find_editable_tag
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.options import ConversionOptions
 from helpers.made import IMAGE_KINDS

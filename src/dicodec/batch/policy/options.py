@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dicodec.batch.policy.conditions import check_keys
-from dicodec.conversion.edits.plan_edits import check_user_edits
+from dicodec.conversion.edits.user_edits import check_user_edits
 from dicodec.errors import InvalidOptionError, UnsupportedTargetError
 from dicodec.model.option_table import OPTIONS, RULE, TO, Texts, TextsByName, select_options
 from dicodec.model.records import dataclass, replace

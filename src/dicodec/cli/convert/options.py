@@ -7,7 +7,7 @@ import argparse
 from dicodec.errors import InvalidOptionError
 from dicodec.model.limits import parse_limits
 from dicodec.model.option_table import NEVER, OPTIONS
-from dicodec.options import UNDECIDED, ConversionOptions
+from dicodec.options import UNDECIDED, ConversionOptions, edits_attributes
 from dicodec.rules.targets import check_quality, find_target_syntax
 
 ESTIMATE_SECONDS = 30
@@ -46,11 +46,8 @@ def parse_options(arguments: argparse.Namespace) -> ConversionOptions:
         find_target_syntax(name)
     if arguments.policy is None:
         check_quality(options)
-    if options.set_attributes or options.remove_attributes or options.charset is not None:
-        from dicodec.conversion.edits.plan_edits import (  # with the conversion itself
-            check_user_edits,
-            find_editable_tag,
-        )
+    if edits_attributes(options):
+        from dicodec.conversion.edits.user_edits import check_user_edits, find_editable_tag
 
         check_user_edits(options)
         removed = {find_editable_tag(name) for name in options.remove_attributes}

@@ -164,12 +164,7 @@ class _Writer:
     def _make_file_meta(self) -> dict[int, str]:
         """Return the values of File Meta Information for this result (PS3.10 7.1)."""
         return {
-            tags.MEDIA_STORAGE_SOP_CLASS_UID: self._read_uid(
-                tags.SOP_CLASS_UID, tags.MEDIA_STORAGE_SOP_CLASS_UID
-            ),
-            tags.MEDIA_STORAGE_SOP_INSTANCE_UID: self._read_uid(
-                tags.SOP_INSTANCE_UID, tags.MEDIA_STORAGE_SOP_INSTANCE_UID
-            ),
+            **{copy: self._read_uid(tag, copy) for copy, tag in tags.META_COPIES.items()},
             tags.TRANSFER_SYNTAX_UID: self._plan.target.uid,
             tags.IMPLEMENTATION_CLASS_UID: implementation.CLASS_UID,
             tags.IMPLEMENTATION_VERSION_NAME: implementation.VERSION_NAME,

@@ -12,7 +12,7 @@ from pathlib import Path
 from dicodec.codecs.table import find_decoder
 from dicodec.conversion.edits.frame_types import make_frame_type_edits
 from dicodec.conversion.edits.lossy_compression import make_lossy_edits
-from dicodec.conversion.edits.plan_edits import make_user_edits
+from dicodec.conversion.edits.user_edits import make_user_edits
 from dicodec.conversion.frames.pipeline import PipelineResult, run_plan
 from dicodec.conversion.gdcm.capability import find_reason_against
 from dicodec.conversion.gdcm.engine import convert_file, keeps_samples
@@ -23,7 +23,7 @@ from dicodec.model.edits import Edit
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import dataclass, replace
-from dicodec.options import ConversionOptions
+from dicodec.options import ConversionOptions, edits_attributes
 from dicodec.part10.dicom_file import DicomFile, open_dicom
 from dicodec.part10.directory_records import is_directory
 from dicodec.part10.source import provide_path
@@ -201,7 +201,8 @@ def _make_edits(conversion: Conversion, made: DicomFile) -> tuple[Edit, ...]:
         edits += make_lossy_edits(conversion.file.data_set, plan.target, options, ratio)
         edits += make_statistics_edits()
         edits += make_frame_type_edits(conversion.file.data_set, edits, plan.encoding)
-    edits += make_user_edits(made.data_set, options, plan.encoding, [])  # they warned of the source
+    if edits_attributes(options):  # they warned of the source
+        edits += make_user_edits(made.data_set, options, plan.encoding, [])
     return tuple({edit.tag: edit for edit in edits}.values())
 
 

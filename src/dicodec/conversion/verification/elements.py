@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from dicodec.conversion.edits.plan_edits import find_user_tags
 from dicodec.conversion.planning.conversion_plan import Conversion
 from dicodec.conversion.verification.strict_walk import find_faults
 from dicodec.errors import ContradictionError, VerificationError
@@ -13,6 +12,7 @@ from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
+from dicodec.options import edits_attributes
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.directory_records import ROOT_OFFSETS, clear_offsets, read_links
 from dicodec.part10.edit_bytes import encode_element
@@ -153,7 +153,11 @@ def check_allowed(conversion: Conversion, made: DicomFile) -> None:
     Raises:
         VerificationError: an attribute changed without reason.
     """
-    source, pixels, asked = conversion.file, conversion.plan.pixels, find_user_tags(conversion)
+    source, pixels, asked = conversion.file, conversion.plan.pixels, conversion.referring
+    if edits_attributes(conversion.options):
+        from dicodec.conversion.edits.user_edits import find_user_tags
+
+        asked |= find_user_tags(conversion)
     further = set()
     if pixels is not None and pixels.derived:
         further.add(Circumstance.RESCALED)

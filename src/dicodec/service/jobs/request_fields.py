@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from math import isfinite
 
-from dicodec.conversion.edits.plan_edits import check_user_edits
+from dicodec.conversion.edits.user_edits import check_user_edits
 from dicodec.errors import DicodecError, RequestError, UnsupportedVersionError
 from dicodec.model import option_table
 from dicodec.model.option_table import REQUEST, TO, Number, Text, Texts, TextsByName, select_options
