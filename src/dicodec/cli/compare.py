@@ -90,7 +90,7 @@ def _format_lines(found: Comparison, *, verbose: bool) -> list[str]:
         changes = [change for change in found.attributes if change.allowed is allowed]
         if changes:
             lines.append(f"attributes {title}: {len(changes)}")
-            lines += [f"  {_change(change)}" for change in changes]
+            lines += [f"  {_format_change(change)}" for change in changes]
     if found.picture is not None:
         lines.append(f"picture of frame {found.picture_frame}: {found.picture}")
     if found.html is not None:
@@ -141,7 +141,7 @@ def _format_numbers(measured: PixelComparison | FrameComparison) -> str:
     return ", ".join(parts)
 
 
-def _change(change: AttributeChange) -> str:
+def _format_change(change: AttributeChange) -> str:
     name = f"{change.keyword or change.tag}{change.where}"
     if change.change == "VR":
         text = f"{name}: VR {change.a or 'not stated'} and {change.b or 'not stated'}"

@@ -94,7 +94,7 @@ def compare_attributes(
         permitted |= dict.fromkeys(find_missing_attributes(file.data_set), "as it was taken")
     permitted |= dict.fromkeys(allow, "as asked for")
     found = [
-        _change(tag, change, "File Meta Information")
+        _make_change(tag, change, "File Meta Information")
         for tag, change in _find_meta_differences(*files)
     ]
     contexts = make_reencoding_context(one.data_set), make_reencoding_context(two.data_set)
@@ -124,7 +124,7 @@ def compare_attributes(
             reason = reason or permitted[tags.IMAGE_TYPE]
         elif _agrees_once_freed((one.data_set, two.data_set), tag, overlays):
             reason = reason or "an overlay in bits of Pixel Data"
-        found.append(_change(tag, change, reason))
+        found.append(_make_change(tag, change, reason))
     return tuple(found)
 
 
@@ -226,7 +226,7 @@ def _agrees_once_freed(
     return freed is not None and stored is not None and find_difference(freed, stored) is None
 
 
-def _change(tag: int, found: Difference, reason: str) -> AttributeChange:
+def _make_change(tag: int, found: Difference, reason: str) -> AttributeChange:
     kinds = {"value": "changed", "items": "changed"}
     what = found.what if not found.where else "changed"
     return AttributeChange(

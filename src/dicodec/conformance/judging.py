@@ -46,10 +46,10 @@ class Judge:
         if run.status is None:
             return Verdict.TIMED_OUT, [f"killed after {run.seconds:.0f} s", *left]
         if run.crashed:
-            return Verdict.CRASHED, [_last_words(run) or f"status {run.status}", *left]
+            return Verdict.CRASHED, [_find_last_words(run) or f"status {run.status}", *left]
         if run.status != 0:
             verdict = Verdict.RIGHT if case.refused and not left else Verdict.REFUSED
-            return verdict, [_last_words(run), *left]
+            return verdict, [_find_last_words(run), *left]
         if not result.is_file() or not result.stat().st_size:
             return Verdict.UNREADABLE, ["exit status 0 without a result"]
         if case.refused:
@@ -78,17 +78,17 @@ class Judge:
         told = bool(run.words)
         try:
             with open_image(right) as wanted, open_image(result) as made:
-                wrong = [frame for frame in case.sound if not _same_frame(wanted, made, frame)]
+                wrong = [frame for frame in case.sound if not _is_same_frame(wanted, made, frame)]
         except DicodecError as error:
             return Verdict.UNREADABLE, [f"{error.code}: {error.message}"[:_WORDS_KEPT]]
         if wrong:
             return Verdict.WRONG_PIXELS, [f"frames {wrong} are other ones"]
         if not told:
             return Verdict.WRONG_PIXELS, ["exit status 0, and not a word of the damage"]
-        return Verdict.SALVAGED, [_last_words(run)]
+        return Verdict.SALVAGED, [_find_last_words(run)]
 
     def _ask_gdcm(self, case: Case, right: Path, result: Path) -> list[str]:
-        if not self._independent or self._unfit_for_gdcm(result):
+        if not self._independent or self._is_unfit_for_gdcm(result):
             return []
         if self._reads_right(case, right, result):
             return []
@@ -110,7 +110,7 @@ class Judge:
             native.unlink(missing_ok=True)
         return not _find_wrong_pixels(case, found)
 
-    def _unfit_for_gdcm(self, result: Path) -> bool:
+    def _is_unfit_for_gdcm(self, result: Path) -> bool:
         """Whether GDCM is known not to decode such a file, or to decode it wrongly."""
         with open_tolerantly(result) as file:
             image = file.frames.description if file.frames.present else None
@@ -156,13 +156,13 @@ def _find_header_faults(case: Case, found: Comparison, right: Path, result: Path
     return faults
 
 
-def _same_frame(wanted: Image, made: Image, frame: int) -> bool:
+def _is_same_frame(wanted: Image, made: Image, frame: int) -> bool:
     if frame >= len(made):
         return False
     one, other = wanted.read_frame(frame), made.read_frame(frame)
     return one.shape == other.shape and bool((one == other).all())
 
 
-def _last_words(run: Run) -> str:
+def _find_last_words(run: Run) -> str:
     lines = [line.strip() for line in run.words.splitlines() if line.strip()]
     return lines[-1][-_WORDS_KEPT:] if lines else ""

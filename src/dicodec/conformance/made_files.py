@@ -135,7 +135,7 @@ def make_file(
     """
     if pixels is None:
         pixels = make_samples(rows, columns, samples, bits_stored, signed, frames, seed)
-        pixels = pixels.astype(_dtype(bits_allocated, signed))
+        pixels = pixels.astype(_choose_dtype(bits_allocated, signed))
     uid = f"{_UID_ROOT}.{seed}.{rows}.{columns}.{samples}.{bits_stored}.{frames}"
     elements = [
         (0x00080008, "CS", b"ORIGINAL\\PRIMARY"),
@@ -163,7 +163,7 @@ def make_file(
     if frames > 1:
         elements.append((0x00280008, "IS", str(frames).encode()))
     if photometric == "PALETTE COLOR":
-        elements += _lookup_tables(bits_stored)
+        elements += _make_lookup_tables(bits_stored)
     if streams is None:
         pixel_vr = "OW" if bits_allocated > 8 or transfer_syntax == IMPLICIT_LE else "OB"
         elements.append((PIXEL_DATA, pixel_vr, native_bytes(pixels, bits_allocated, planar)))
@@ -296,11 +296,11 @@ def encapsulated(frames: Iterable[Iterable[bytes]], *, offset_table: bool = True
     )
 
 
-def _dtype(bits_allocated: int, signed: bool) -> str:
+def _choose_dtype(bits_allocated: int, signed: bool) -> str:
     return f"<{'i' if signed else 'u'}{max(bits_allocated, 8) // 8}"
 
 
-def _lookup_tables(bits_stored: int) -> list[Element]:
+def _make_lookup_tables(bits_stored: int) -> list[Element]:
     entries = 1 << bits_stored
     ramp = np.linspace(0, 0xFFFF, entries).astype("<u2")
     tables = [ramp, ramp[::-1], np.roll(ramp, entries // 3)]

@@ -38,22 +38,22 @@ def make_tables(found: Sequence[Examination]) -> str:
     """Return the tables of examinations in Markdown: counts, transfer syntaxes, faults."""
     ran = [one for one in found if not one.missing]
     blocks = [
-        _title("Sound files", 2),
-        *_counts(ran, MATRIX, _SOUND),
-        _title("Files with faults", 2),
-        *_counts(ran, FAULTS, _DAMAGED),
-        _title("By transfer syntax", 2),
+        _format_title("Sound files", 2),
+        *_format_counts(ran, MATRIX, _SOUND),
+        _format_title("Files with faults", 2),
+        *_format_counts(ran, FAULTS, _DAMAGED),
+        _format_title("By transfer syntax", 2),
         _OF_SYNTAXES,
-        *_by_syntax(ran),
-        _title("By fault", 2),
+        *_format_by_syntax(ran),
+        _format_title("By fault", 2),
         "The worst of what became of the targets of a fault.\n",
-        *_by_fault(ran),
+        *_format_by_fault(ran),
     ]
     lacking = [
         f"- {one.converter}: this machine lacks `{one.missing}`" for one in found if one.missing
     ]
     if lacking:
-        blocks += [_title("Not run", 2), *lacking]
+        blocks += [_format_title("Not run", 2), *lacking]
     return "\n".join(blocks) + "\n"
 
 
@@ -73,24 +73,26 @@ def has_silent_faults(found: Examination) -> bool:
     return any(one.verdict in SILENT for one in found.findings)
 
 
-def _counts(found: Sequence[Examination], group: str, verdicts: Sequence[Verdict]) -> Iterator[str]:
+def _format_counts(
+    found: Sequence[Examination], group: str, verdicts: Sequence[Verdict]
+) -> Iterator[str]:
     heads = [str(one) for one in verdicts]
-    yield from _table_head(["converter", "version", "tried", *heads])
+    yield from _format_head(["converter", "version", "tried", *heads])
     for one in found:
         counts = [one.count(group, verdict) for verdict in verdicts]
-        yield _row([one.converter, one.version, str(sum(counts)), *map(str, counts)])
+        yield _format_row([one.converter, one.version, str(sum(counts)), *map(str, counts)])
 
 
-def _by_syntax(found: Sequence[Examination]) -> Iterator[str]:
-    yield from _table_head(["transfer syntax", *(one.converter for one in found)])
+def _format_by_syntax(found: Sequence[Examination]) -> Iterator[str]:
+    yield from _format_head(["transfer syntax", *(one.converter for one in found)])
     kinds = dict.fromkeys(
         finding.kind for one in found for finding in one.findings if finding.group == MATRIX
     )
     for kind in kinds:
-        yield _row([kind, *(_share(one, kind) for one in found)])
+        yield _format_row([kind, *(_format_share(one, kind) for one in found)])
 
 
-def _share(found: Examination, kind: str) -> str:
+def _format_share(found: Examination, kind: str) -> str:
     verdicts = [one.verdict for one in found.findings if one.group == MATRIX and one.kind == kind]
     tried = [one for one in verdicts if one is not Verdict.NOT_OFFERED]
     if not tried:
@@ -100,13 +102,13 @@ def _share(found: Examination, kind: str) -> str:
     return f"{right} of {len(tried)}" + (f" ({silent})" if silent else "")
 
 
-def _by_fault(found: Sequence[Examination]) -> Iterator[str]:
-    yield from _table_head(["fault", "right is", *(one.converter for one in found)])
+def _format_by_fault(found: Sequence[Examination]) -> Iterator[str]:
+    yield from _format_head(["fault", "right is", *(one.converter for one in found)])
     for fault in CATALOGUE:
         worst = [_find_worst(one, fault.name) for one in found]
         if any(worst):
             wanted = "refused, or salvaged and told" if fault.refused else "the image"
-            yield _row([fault.words, wanted, *worst])
+            yield _format_row([fault.words, wanted, *worst])
 
 
 def _find_worst(found: Examination, fault: str) -> str:
@@ -116,14 +118,14 @@ def _find_worst(found: Examination, fault: str) -> str:
     return str(max(verdicts, key=_BEST_FIRST.index)) if verdicts else ""
 
 
-def _title(text: str, level: int) -> str:
+def _format_title(text: str, level: int) -> str:
     return f"\n{'#' * level} {text}\n"
 
 
-def _table_head(cells: Sequence[str]) -> Iterator[str]:
-    yield _row(cells)
+def _format_head(cells: Sequence[str]) -> Iterator[str]:
+    yield _format_row(cells)
     yield "|" + "---|" * len(cells)
 
 
-def _row(cells: Sequence[str]) -> str:
+def _format_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"

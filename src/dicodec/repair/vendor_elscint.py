@@ -30,7 +30,7 @@ def decode_rle1(coded: bytes, image: ImagePixelDescription) -> bytes:
     """
     _check(image, 1, 16)
     count = image.samples_per_frame
-    differences = _runs(coded, 3 * count)
+    differences = _repeat_runs(coded, 3 * count)
     out = bytearray()
     sample = at = 0
     while len(out) < 2 * count:
@@ -50,7 +50,7 @@ def decode_rle1(coded: bytes, image: ImagePixelDescription) -> bytes:
     return bytes(out)
 
 
-def _runs(coded: bytes, most: int) -> bytes:
+def _repeat_runs(coded: bytes, most: int) -> bytes:
     out = bytearray()
     at = 0
     while at < len(coded) and len(out) <= most:

@@ -91,9 +91,9 @@ def check_machine(roots: Iterable[Root]) -> None:
             _reach(root)
         elif root.known is None:
             if not os.path.exists(root.path):  # noqa: PTH110 - it never raises
-                raise _unseen(root)
+                raise _make_unseen_error(root)
         elif not _sees(root.known, root.digest):
-            raise _unseen(root)
+            raise _make_unseen_error(root)
         elif root.written:
             _try_to_write(root)
 
@@ -112,7 +112,7 @@ def check_again(roots: Iterable[Root]) -> None:
             continue
         seen = _sees(root.known, root.digest) if root.written else _has_entries(root.path)
         if not seen:
-            raise _unseen(root)
+            raise _make_unseen_error(root)
 
 
 def _look_at_source(path: str) -> Root | None:
@@ -166,7 +166,7 @@ def _digest(content: bytes) -> bytes:
     return blake2b(content, digest_size=16).digest()
 
 
-def _unseen(root: Root) -> DicodecError:
+def _make_unseen_error(root: Root) -> DicodecError:
     kind = TargetUnavailableError if root.written else SourceUnavailableError
     machine = socket.gethostname()
     return kind(f"the machine {machine} does not see the same there", path=root.path, hint=_HINT)

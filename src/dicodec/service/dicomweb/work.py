@@ -199,11 +199,11 @@ def _try[Result](
     except _OF_THE_SERVER:
         raise
     except ConversionError as error:
-        reasons.append(f"{form.media_type}; transfer-syntax={form.syntax}: {_word(error)}")
+        reasons.append(f"{form.media_type}; transfer-syntax={form.syntax}: {_format_reason(error)}")
         return None
 
 
-def _word(error: DicodecError) -> str:
+def _format_reason(error: DicodecError) -> str:
     return f"{error.message} [{error.code}]"
 
 
