@@ -30,6 +30,8 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
 
+    from dicodec.service.jobs.watching import WatchOptions
+
 QUEUE_NAME = ".dicodec-watch.sqlite"
 
 
@@ -60,20 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
     from dicodec.service.jobs.runner import StoreRunner
     from dicodec.service.jobs.runtime import open_jobs
     from dicodec.service.jobs.store.tables import AttemptOutcome, Job, JobState
-    from dicodec.service.jobs.watching import Watcher, WatchOptions
+    from dicodec.service.jobs.watching import Watcher
 
-    options = WatchOptions(
-        folder=str(Path(arguments.folder).absolute()),
-        output=str(Path(arguments.output).absolute()),
-        done=_make_absolute(arguments.done),
-        failed=_make_absolute(arguments.failed),
-        interval=arguments.interval,
-        settle=arguments.settle,
-    )
-    if not os.path.isdir(options.folder):  # noqa: PTH112 - it never raises
-        raise InvalidOptionError("there is no such folder", path=arguments.folder)
-    if os.path.realpath(options.output) == os.path.realpath(options.folder):
-        raise InvalidOptionError("the results cannot go to the folder that is watched")
+    options = _parse_watch_options(arguments)
     requests = parse_submit_options(arguments, options.output)
     known = {} if arguments.policy is None else _find_policy(arguments.policy)
     try:
@@ -115,6 +106,24 @@ def run(arguments: argparse.Namespace) -> int:
                 signal.signal(number, handler)
     log.write("info", "ended")
     return SOME_FAILED if arguments.once and (failed or watcher.has_unlisted) else 0
+
+
+def _parse_watch_options(arguments: argparse.Namespace) -> WatchOptions:
+    from dicodec.service.jobs.watching import WatchOptions
+
+    options = WatchOptions(
+        folder=str(Path(arguments.folder).absolute()),
+        output=str(Path(arguments.output).absolute()),
+        done=_make_absolute(arguments.done),
+        failed=_make_absolute(arguments.failed),
+        interval=arguments.interval,
+        settle=arguments.settle,
+    )
+    if not os.path.isdir(options.folder):  # noqa: PTH112 - it never raises
+        raise InvalidOptionError("there is no such folder", path=arguments.folder)
+    if os.path.realpath(options.output) == os.path.realpath(options.folder):
+        raise InvalidOptionError("the results cannot go to the folder that is watched")
+    return options
 
 
 def _make_absolute(path: str | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ from dicodec.model.records import replace
 
 if TYPE_CHECKING:
     from dicodec.service.jobs.confinement import AllowedRoots
+    from dicodec.service.jobs.mapping import MessageMapping
+    from dicodec.service.jobs.messages import Request
 
 _NO_BROKER = "postgres"
 _STORE_NAME = "dicodec-jobs.sqlite"
@@ -80,7 +83,6 @@ def run(arguments: argparse.Namespace) -> int:
     from dicodec.service.brokers.connecting import hide_credentials, make_broker
     from dicodec.service.jobs.execution_work import JobOptions
     from dicodec.service.jobs.mapping import load_mapping
-    from dicodec.service.jobs.messages import Request
     from dicodec.service.jobs.runtime import open_jobs
     from dicodec.service.metrics.declarations import BROKER_UP, QUEUE_AGE
     from dicodec.service.worker.publishing import make_queues
@@ -108,17 +110,9 @@ def run(arguments: argparse.Namespace) -> int:
         policies=parse_policies(arguments.policy),
         copy_kept=mapping is None or mapping.copy_kept,
     )
-    read = Request.from_json if mapping is None else mapping.read
-
-    def read_for_several(body: bytes) -> Request | None:
-        request = read(body)
-        if request is None:
-            return None
-        return replace(request, options={"overwrite": True, **request.options})
-
     execution = parse_execution(arguments)
     options = WorkerOptions(
-        read=read_for_several if arguments.overwrite else read,
+        read=_make_reader(mapping, overwrites=arguments.overwrite),
         retries=execution.retries,
         show_paths=arguments.show_paths,
         all_events=arguments.events == "all",
@@ -136,6 +130,28 @@ def run(arguments: argparse.Namespace) -> int:
         run_worker(service, grace=execution.drain)
     log.write("info", "ended")
     return 0
+
+
+def _make_reader(
+    mapping: MessageMapping | None, *, overwrites: bool
+) -> Callable[[bytes], Request | None]:
+    """Return the function that makes requests of messages.
+
+    Args:
+        mapping: turns messages of another system into requests; None if they are requests.
+        overwrites: whether requests that do not say otherwise replace results.
+    """
+    from dicodec.service.jobs.messages import Request
+
+    read = Request.from_json if mapping is None else mapping.read
+
+    def read_to_overwrite(body: bytes) -> Request | None:
+        request = read(body)
+        if request is None:
+            return None
+        return replace(request, options={"overwrite": True, **request.options})
+
+    return read_to_overwrite if overwrites else read
 
 
 def _parse_roots(arguments: argparse.Namespace) -> AllowedRoots:

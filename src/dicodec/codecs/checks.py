@@ -50,7 +50,7 @@ def translate_encoding_errors(kind: str) -> Iterator[None]:
         yield
     except DicodecError:
         raise
-    except Exception as cause:
+    except Exception as cause:  # as above
         raise EncodeError(f"the {kind} encoder failed: {cause}") from cause
 
 

@@ -60,7 +60,7 @@ class DeflatedFrameDecoder:
         check_length(image, len(stream), _MOST_PIXELS, "deflate")
         try:
             native = imagecodecs.deflate_decode(stream, raw=True, out=size + size % 2)
-        except Exception as cause:
+        except Exception as cause:  # the library's errors have no common base
             raise _explain_failure(stream, size) from cause
         if len(native) < size:
             raise FrameMismatchError(f"the frame inflates to {len(native)} of {size} bytes")

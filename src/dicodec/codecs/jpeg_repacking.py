@@ -94,7 +94,7 @@ def unpack_jpeg(stream: Buffer) -> bytes:
         raise CorruptFrameError("the JPEG XL stream holds no JPEG reconstruction data")
     try:
         original = bytes(imagecodecs.jpegxl_decode_jpeg(stream, numthreads=1))
-    except Exception as cause:
+    except Exception as cause:  # the library's errors have no common base
         raise explain_refusal(cause) from cause
     jpeg_headers.check_whole(original)
     return original

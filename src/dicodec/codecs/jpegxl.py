@@ -109,7 +109,7 @@ class JpegXlDecoder:
         try:
             # The first image asked for, libjxl does not run through the stream to count them.
             samples = imagecodecs.jpegxl_decode(stream, 0, numthreads=self.threads)
-        except Exception as cause:
+        except Exception as cause:  # the library's errors have no common base
             raise explain_refusal(cause) from cause
         return bring_to_image(samples, description, image, notes)
 

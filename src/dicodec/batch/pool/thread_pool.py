@@ -176,6 +176,6 @@ class ThreadPool(Pool):
                 context = WorkContext(threads, group.attempt, report, placement)
                 result = group.work(group.settings, item, context)
                 error = next((one for one in placement.place() if one is not None), None)
-        except Exception as cause:
+        except Exception as cause:  # whatever a work raises is its item's outcome
             error = translate_failure(cause)
         return ItemOutcome(key, None if error else result, error, group.attempt)

@@ -142,7 +142,7 @@ def _work_on(
     try:
         context = WorkContext(group.threads, group.attempt, report, placement, kept)
         return pickle.dumps((int(Word.RESULT), index, group.work(group.settings, item, context)))
-    except Exception as cause:
+    except Exception as cause:  # whatever a work raises is its item's outcome
         placement.give_up(waiting)
         return _describe_failure(index, cause)
 

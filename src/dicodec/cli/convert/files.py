@@ -147,7 +147,7 @@ def _convert(
         return convert(source, target, options)
     except DicodecError:
         raise
-    except Exception as cause:
+    except Exception as cause:  # a fault of ours is one file's, and the others go on
         name = source if isinstance(source, str) else None
         raise InternalError(
             describe_fault(cause), path=name, hint="please report it with the file"

@@ -149,7 +149,7 @@ def main() -> None:
             answer.update(step=NOT_INSTALLED, words=str(error))
         except GdcmRefusal as refusal:
             answer.update(step=refusal.step)
-        except Exception as error:
+        except Exception as error:  # the parent gets an answer, whatever GDCM's binding raises
             answer.update(step=FAILED, words=f"{type(error).__name__}: {error}")
         json.dump(answer, answers)
 

@@ -185,7 +185,7 @@ class Scanner:
                 self.fault = ""
             except DicodecError as error:
                 self.fault = error.message
-            except Exception as cause:
+            except Exception as cause:  # the thread has to live; it looks again later
                 self.fault = describe_fault(cause)
             with self._changed:
                 self.took = time.monotonic() - started

@@ -260,7 +260,7 @@ class Lane:
         except DicodecError as error:
             came = error
             self._note_answer(error)
-        except Exception as cause:
+        except Exception as cause:  # it is this job's, and the lane goes on
             came = InternalError(describe_fault(cause))
         self._settler.add([(job, request, came)])
         return True

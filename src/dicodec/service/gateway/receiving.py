@@ -228,7 +228,7 @@ class Receiver:
             )
         except DicodecError as error:  # of the disk or the store: it may pass
             return self._refuse(received, OUT_OF_RESOURCES, error.message)
-        except Exception as cause:
+        except Exception as cause:  # the sender gets a status, and keeps the object
             return self._refuse(received, FAULT, leave_words_out(describe_fault(cause)))
 
     def _keep(self, received: _Received, traceparent: str | None) -> bool:

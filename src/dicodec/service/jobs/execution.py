@@ -157,7 +157,7 @@ class Executor:
                 self._hear(self._pool.discard())
         except InternalError as fault:
             self._break(fault)
-        except Exception as cause:
+        except Exception as cause:  # the thread ends, and waiting jobs have to be told
             self._break(InternalError(describe_fault(cause)))
 
     def _serve(self) -> None:

@@ -112,7 +112,7 @@ async def _keep_house(service: Service) -> None:
     while True:
         try:
             removed = await asyncio.to_thread(service.remove_old_files)
-        except Exception as cause:
+        except Exception as cause:  # it is tried again, and the service goes on
             service.log.write(
                 "error", "old files are not removed", message=leave_words_out(describe_fault(cause))
             )

@@ -26,6 +26,20 @@ if TYPE_CHECKING:
 _SOUND = '"salvaged": ""'
 """Stands in the report of a source that was whole; quotes within values are escaped there."""
 
+_COUNTS = {
+    "done_before": "done by an earlier run: {}",
+    "failed_before": "failed in an earlier run, for a cause that does not pass: {}",
+    "salvaged": "damaged, and salvaged: {}",
+    "mapped_references": "references mapped to new UIDs: {} results",
+    "mapped_records": "records of DICOMDIRs set right: {}",
+    "lost_records": "warning: {} records of DICOMDIRs name files without a result",
+    "case_collisions": "warning: the paths of {} results are those of others but for upper and "
+    "lower case; Windows and macOS would hold one of them",
+    "stale_references": "warning: {} results refer to images that have new UIDs now; "
+    "--map-references maps them, with --resume also those that are done",
+}
+"""Lines of the summary, by the field whose number each has, if that is not 0."""
+
 _WARNINGS = {
     WarningKind.SIGNATURE: "have a Digital Signature that no longer holds; --remove "
     "DigitalSignaturesSequence leaves it out",
@@ -121,32 +135,11 @@ def format_summary(summary: Summary, *, dry_run: bool) -> list[str]:
         f"{summary.skipped.total()} skipped, {summary.failed.total()} failed "
         f"in {format_duration(summary.seconds)}"
     )
-    if summary.done_before:
-        lines.append(f"  done by an earlier run: {summary.done_before}")
-    if summary.failed_before:
-        lines.append(
-            f"  failed in an earlier run, for a cause that does not pass: {summary.failed_before}"
-        )
-    if summary.salvaged:
-        lines.append(f"  damaged, and salvaged: {summary.salvaged}")
-    if summary.mapped_references:
-        lines.append(f"  references mapped to new UIDs: {summary.mapped_references} results")
-    if summary.mapped_records:
-        lines.append(f"  records of DICOMDIRs set right: {summary.mapped_records}")
-    if summary.lost_records:
-        lines.append(
-            f"  warning: {summary.lost_records} records of DICOMDIRs name files without a result"
-        )
-    if summary.case_collisions:
-        lines.append(
-            f"  warning: the paths of {summary.case_collisions} results are those of others but "
-            "for upper and lower case; Windows and macOS would hold one of them"
-        )
-    if summary.stale_references:
-        lines.append(
-            f"  warning: {summary.stale_references} results refer to images that have new UIDs "
-            "now; --map-references maps them, with --resume also those that are done"
-        )
+    lines += [
+        f"  {text.format(number)}"
+        for name, text in _COUNTS.items()
+        if (number := getattr(summary, name))
+    ]
     lines += [
         f"  warning: {summary.warnings[kind]} results {what}"
         for kind, what in _WARNINGS.items()
