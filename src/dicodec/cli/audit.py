@@ -153,7 +153,7 @@ def _print_summary(
     at_most = None
     if not wrong and not whole and audited:
         at_most = 1 - (1 - _CONFIDENCE) ** (1 / audited)
-    summary = {
+    summary: dict[str, Any] = {
         "signature": "holds",
         "public_key": head.public_key,
         "pinned": pinned,
@@ -170,21 +170,27 @@ def _print_summary(
     if arguments.json:
         print(dump_json_line({"summary": summary}))
     elif not arguments.quiet:
-        key = "the key of --key" if pinned else f"key {head.public_key}, which --key can pin"
-        lines = [
-            f"signed with {key}, on {head.made}",
-            f"{numbers['sound']} of {audited} audited files are sound",
-            f"  {numbers['frames']} frames were decoded; the manifest has {head.files} files",
-        ]
-        if arguments.independent:
-            lines.append(f"  GDCM has the same samples of {numbers['witnessed']} files")
-        if not whole:
-            lines.append(f"  drawn with --seed {seed}")
-        if at_most is not None:
-            lines.append(
-                f"  with a confidence of {_CONFIDENCE:.0%}, at most {at_most:.2%} of all files "
-                "are not sound"
-            )
-        lines += [f"  {count} {name}" for name, count in faults.items()]
-        for line in lines:
+        for line in _format_summary(summary, independent=arguments.independent):
             print_line(line, sys.stderr)
+
+
+def _format_summary(summary: dict[str, Any], *, independent: bool) -> list[str]:
+    """Return the summary for people."""
+    key = f"key {summary['public_key']}, which --key can pin"
+    if summary["pinned"]:
+        key = "the key of --key"
+    lines = [
+        f"signed with {key}, on {summary['made']}",
+        f"{summary['sound']} of {summary['audited']} audited files are sound",
+        f"  {summary['frames']} frames were decoded; the manifest has {summary['files']} files",
+    ]
+    if independent:
+        lines.append(f"  GDCM has the same samples of {summary['witnessed']} files")
+    if summary["seed"] is not None:
+        lines.append(f"  drawn with --seed {summary['seed']}")
+    if summary["at_most"] is not None:
+        lines.append(
+            f"  with a confidence of {_CONFIDENCE:.0%}, at most {summary['at_most']:.2%} of all "
+            "files are not sound"
+        )
+    return [*lines, *(f"  {count} {name}" for name, count in summary["faults"].items())]

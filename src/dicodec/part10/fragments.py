@@ -129,21 +129,7 @@ def assign_fragments(
     if table:
         firsts = _assign_by_offsets(_parse_offsets("I", table), starts, number_of_frames)
     elif extended:
-        firsts = _assign_by_offsets(_parse_offsets("Q", extended[0]), starts, number_of_frames)
-        if firsts is not None and firsts != list(range(len(starts))):
-            oddities.append(
-                Oddity(
-                    OddityId.EXTENDED_OFFSET_TABLE_FRAGMENTS,
-                    "an Extended Offset Table comes with several fragments a frame",
-                )
-            )
-        elif firsts is not None and not _lengths_fit(_parse_offsets("Q", extended[1]), lengths):
-            oddities.append(
-                Oddity(
-                    OddityId.WRONG_OFFSET_TABLE_LENGTHS,
-                    "Extended Offset Table Lengths does not fit the fragments",
-                )
-            )
+        firsts = _assign_by_extended(extended, starts, lengths, number_of_frames, oddities)
     if firsts is None and kind != "empty":
         oddities.append(
             Oddity(
@@ -153,10 +139,7 @@ def assign_fragments(
     if 0 in lengths:
         if firsts is None:
             firsts = _assign_with_empty(source, starts, lengths, number_of_frames)
-        given = len(lengths)
-        starts, lengths, firsts = _drop_empty(starts, lengths, firsts)
-        if len(lengths) < given:
-            oddities.append(Oddity(OddityId.EMPTY_FRAGMENT, "a fragment has no bytes"))
+        starts, lengths, firsts = _drop_empty(starts, lengths, firsts, oddities)
     if firsts is None:
         firsts = _assign_by_counting(source, starts, lengths, number_of_frames, fragments_per_frame)
     told_apart = firsts is not None
@@ -209,6 +192,30 @@ def _assign_by_offsets(
     return firsts
 
 
+def _assign_by_extended(
+    extended: tuple[bytes, bytes],
+    starts: Sequence[int],
+    lengths: Sequence[int],
+    number_of_frames: int,
+    oddities: list[Oddity],
+) -> list[int] | None:
+    """Return each frame's first fragment by an Extended Offset Table and its lengths.
+
+    None if the table contradicts the fragments. It is to have one fragment a frame (PS3.3
+    C.7.6.3.1.8).
+    """
+    firsts = _assign_by_offsets(_parse_offsets("Q", extended[0]), starts, number_of_frames)
+    if firsts is None:
+        return None
+    if firsts != list(range(len(starts))):
+        text = "an Extended Offset Table comes with several fragments a frame"
+        oddities.append(Oddity(OddityId.EXTENDED_OFFSET_TABLE_FRAGMENTS, text))
+    elif not _lengths_fit(_parse_offsets("Q", extended[1]), lengths):
+        text = "Extended Offset Table Lengths does not fit the fragments"
+        oddities.append(Oddity(OddityId.WRONG_OFFSET_TABLE_LENGTHS, text))
+    return firsts
+
+
 def _assign_with_empty(
     source: ByteSource, starts: Sequence[int], lengths: Sequence[int], number_of_frames: int
 ) -> list[int] | None:
@@ -226,7 +233,7 @@ def _assign_with_empty(
 
 
 def _drop_empty(
-    starts: array[int], lengths: array[int], firsts: list[int] | None
+    starts: array[int], lengths: array[int], firsts: list[int] | None, oddities: list[Oddity]
 ) -> tuple[array[int], array[int], list[int] | None]:
     """Leave out fragments without bytes, but the first one of a frame that has no others."""
     kept = {index for index, length in enumerate(lengths) if length}
@@ -237,6 +244,8 @@ def _drop_empty(
             if not any(lengths[first:after]):
                 kept.add(first)
     indices = sorted(kept)
+    if len(indices) < len(lengths):
+        oddities.append(Oddity(OddityId.EMPTY_FRAGMENT, "a fragment has no bytes"))
     if firsts is not None:
         firsts = [bisect_left(indices, first) for first in firsts]
     return (

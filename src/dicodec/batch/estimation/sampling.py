@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from random import Random
 
 from dicodec.batch.estimation.strata import (
@@ -131,7 +132,7 @@ class SizeSampling:
             return None
         frames, failed, unknown = 0, 0, False
         in_work: dict[int, tuple[_OpenStratum, _Drawn]] = {}
-        numbers = iter(range(1 << 62))
+        numbers = count()
         while True:
             over = self._clock() - started >= self._seconds or _is_precise(strata, self._right)
             while not over and pool.room > 0 and (chosen := _choose(strata)) is not None:
@@ -159,6 +160,11 @@ class SizeSampling:
                 pool.discard()
                 return None
             show_progress()
+        return self._make_estimate(strata, frames, failed, self._clock() - started)
+
+    def _make_estimate(
+        self, strata: list[_OpenStratum], frames: int, failed: int, seconds: float
+    ) -> BatchEstimate:
         total, low, high = sum_up(strata)
         return BatchEstimate(
             files=self._files,
@@ -171,7 +177,7 @@ class SizeSampling:
             coded_frames=frames,
             failed=failed,
             guessed_files=sum(one.files for one in strata if not one.measured),
-            seconds=round(self._clock() - started, 3),
+            seconds=round(seconds, 3),
         )
 
 

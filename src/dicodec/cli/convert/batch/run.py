@@ -229,25 +229,8 @@ def _prepare_manifest(
     path: str | None = arguments.manifest
     if path is None:
         return None
-    if arguments.dry_run:
-        raise InvalidOptionError("--manifest has no meaning for --dry-run: nothing is written")
-    if arguments.map_references:
-        raise InvalidOptionError(
-            "--map-references writes results once more, after their digests",
-            hint="run it first, and then the same command with --manifest and without it",
-        )
     sources = [make_absolute(one) for one in arguments.source]
-    if any(is_object_url(one) for one in (output or "", *(sources if output is None else ()))):
-        raise InvalidOptionError("a manifest is of results in folders, not in object storage")
-    if arguments.in_place and arguments.durability == EACH:
-        raise InvalidOptionError(
-            "with --durability file an original is gone before its frames have digests",
-            hint="leave out --durability file",
-        )
-    if arguments.key is None:
-        raise InvalidOptionError(
-            "a manifest is signed with --key", hint="`dicodec audit --make-key FILE` makes one"
-        )
+    _check_manifest(arguments, sources, output)
     with require_packages("audit", "the signatures of cryptography"):
         from dicodec.batch.proof.manifest import check_place, write_manifest
         from dicodec.batch.proof.signing import Signer
@@ -274,6 +257,34 @@ def _prepare_manifest(
             )
 
     return write
+
+
+def _check_manifest(
+    arguments: argparse.Namespace, sources: Sequence[str], output: str | None
+) -> None:
+    """Check that the results of a run have digests that last, and that there is a key.
+
+    Raises:
+        InvalidOptionError: they have none, or there is none.
+    """
+    if arguments.dry_run:
+        raise InvalidOptionError("--manifest has no meaning for --dry-run: nothing is written")
+    if arguments.map_references:
+        raise InvalidOptionError(
+            "--map-references writes results once more, after their digests",
+            hint="run it first, and then the same command with --manifest and without it",
+        )
+    if any(is_object_url(one) for one in (output or "", *(sources if output is None else ()))):
+        raise InvalidOptionError("a manifest is of results in folders, not in object storage")
+    if arguments.in_place and arguments.durability == EACH:
+        raise InvalidOptionError(
+            "with --durability file an original is gone before its frames have digests",
+            hint="leave out --durability file",
+        )
+    if arguments.key is None:
+        raise InvalidOptionError(
+            "a manifest is signed with --key", hint="`dicodec audit --make-key FILE` makes one"
+        )
 
 
 def _parse_pace(arguments: argparse.Namespace, output: str | None) -> PaceOptions:
