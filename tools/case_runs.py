@@ -1,4 +1,4 @@
-"""Runs numbered cases in processes that may crash or hang, and counts what became of them.
+"""Run numbered cases in processes that may crash or hang, and count what became of them.
 
 A script has a class of cases and gives two functions to `main`: one that makes a case of a seed and
 a number, one that returns its outcomes: words to count. An outcome that begins with "!" is a

@@ -1,4 +1,4 @@
-"""Prints the outcomes of converting every real file to several transfer syntaxes, in Markdown.
+"""Print the outcomes of converting every real file to several transfer syntaxes, in Markdown.
 
     python tools/corpus_outcomes.py FOLDER > docs/corpus.md
 

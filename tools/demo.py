@@ -1,4 +1,4 @@
-"""Converts real files to several transfer syntaxes and back, and compares the pixels.
+"""Convert real files to several transfer syntaxes and back, and compare the pixels.
 
 The files are those that the pydicom package ships; pydicom also reads the results, so that the
 comparison is not dicodec's own.

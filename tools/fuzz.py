@@ -1,4 +1,4 @@
-"""Damages real files in many ways, and demands of each a result or an error that says why not.
+"""Damage real files in many ways, and demand of each a result or an error that says why not.
 
 Every case runs in a process that may take only so much memory and time; one that crashes or hangs
 is replaced. The same seed makes the same cases. A case that fails is kept, and printed with how to

@@ -1,4 +1,4 @@
-"""Converts made files with faults along chains of transfer syntaxes; other readers judge the end.
+"""Convert made files with faults along chains of transfer syntaxes; other readers judge the end.
 
 Each case is made from its number: an image of any kind in any transfer syntax, one to three faults
 of the catalogue (differential/), and one to three conversions. pydicom with its

@@ -1,4 +1,4 @@
-"""Writes docs/messages/: JSON Schema and AsyncAPI of requests and events, from the code.
+"""Write docs/messages/: JSON Schema and AsyncAPI of requests and events, from the code.
 
 python tools/make_message_schemas.py
 """

@@ -1,4 +1,4 @@
-"""Prints docs/oddities.md, or docs/nonstandard.md for a corpus of real files.
+"""Print docs/oddities.md, or docs/nonstandard.md for a corpus of real files.
 
 python tools/oddity_tables.py > docs/oddities.md
 python tools/oddity_tables.py FOLDER > docs/nonstandard.md

@@ -1,4 +1,4 @@
-"""Writes the table of a conversion's options in docs/command.md, from their declarations.
+"""Write the table of a conversion's options in docs/command.md, from their declarations.
 
 python tools/option_table.py
 """

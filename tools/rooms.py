@@ -1,4 +1,4 @@
-"""Puts the picture of the rooms into docs/architecture.md, made from the import contracts.
+"""Put the picture of the rooms into docs/architecture.md, made from the import contracts.
 
 python tools/rooms.py
 """

@@ -1,4 +1,4 @@
-"""Compares the kernel of JPEG 2000 with OpenJPEG on drawn streams of both: `make trial-jpeg2000`.
+"""Compare the kernel of JPEG 2000 with OpenJPEG on drawn streams of both: `make trial-jpeg2000`.
 
 Each round draws an image. OpenJPEG's own library writes it with drawn parameters, and kernel and
 imagecodecs read that, in full size and halved; the kernel writes it without loss and for a drawn

@@ -25,7 +25,6 @@ from dicodec.conversion.output.part_file import (
     remove_leftover,
 )
 from dicodec.conversion.output.replacement import take_over
-from dicodec.conversion.output.result_file import create_output
 from dicodec.errors import (
     InvalidOptionError,
     SourceChangedError,
@@ -35,6 +34,7 @@ from dicodec.errors import (
 from dicodec.report import ConversionReport
 from helpers.killed_calls import killing_environment
 from helpers.made import IMAGE_KINDS
+from helpers.outputs import create_output
 
 CONTENT = IMAGE_KINDS["multi-frame"].make()[0]
 EXPECTED = convert_bytes(CONTENT, to="rle")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dicodec.batch.pool.messages import WorkContext
-from dicodec.conversion.output.result_file import create_output
 from dicodec.errors import CorruptFrameError
+from helpers.outputs import create_output
 
 
 def behave(settings: Any, item: str, around: WorkContext) -> tuple[str, int]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from dicodec.conversion.output.result_file import create_output
 from dicodec.errors import PathNotAllowedError, SourceUnavailableError
 from dicodec.part10.beneath import (
     Beneath,
@@ -27,6 +26,7 @@ from dicodec.part10.beneath import (
 )
 from dicodec.part10.source import OpenSource
 from helpers.links import exchange_for_link
+from helpers.outputs import create_output
 from helpers.special_files import make_special
 
 

@@ -20,7 +20,7 @@ from typing import BinaryIO, cast
 import pytest
 
 from dicodec import convert, convert_bytes
-from dicodec.conversion.output.result_file import check_target, create_output, open_for_writing
+from dicodec.conversion.output.result_file import check_target, open_for_writing
 from dicodec.errors import (
     CorruptFrameError,
     DicodecError,
@@ -31,6 +31,7 @@ from dicodec.errors import (
 )
 from dicodec.part10.pixel_writer import EncapsulatedWriter
 from helpers.made import IMAGE_KINDS
+from helpers.outputs import create_output
 
 CONTENT = IMAGE_KINDS["multi-frame"].make()[0]
 EXPECTED = convert_bytes(CONTENT, to="rle")

@@ -17,9 +17,9 @@ from dicodec.conversion.output import exchange
 from dicodec.conversion.output.kept_originals import LIST_NAME
 from dicodec.conversion.output.original import read_original
 from dicodec.conversion.output.placement import Placement
-from dicodec.conversion.output.result_file import create_output
 from dicodec.errors import DicodecError, SourceChangedError, TargetExistsError, WriteError
 from helpers.killed_calls import killing_environment
+from helpers.outputs import create_output
 
 CALLS = ("fsync", "link", "replace", "rename", "unlink")
 
@@ -225,7 +225,7 @@ KILLED = """
 import json, os, sys
 from pathlib import Path
 from dicodec.conversion.output.original import read_original
-from dicodec.conversion.output.result_file import create_output
+from helpers.outputs import create_output
 from dicodec.conversion.output.placement import Placement
 from helpers.killed_calls import die_before
 

@@ -41,7 +41,7 @@ _OTHER_NAMES = "the file has {} other name(s) (hard links), which keep the origi
 
 
 @contextmanager
-def create_output(
+def create_result(
     target: Path,
     *,
     overwrite: bool,
@@ -50,8 +50,8 @@ def create_output(
     notes: list[str] | None = None,
     placement: Placement | None = None,
     durability: str = TOGETHER,
-) -> Iterator[Path]:
-    """Yield the path of a new, empty file that becomes `target` when the block succeeds.
+) -> Iterator[PartFile]:
+    """Yield a new, empty part file that becomes `target` when the block succeeds.
 
     Until then `target` stays as it was, even if the process is killed; the next process that
     writes the same target removes the leftovers of a killed one. A file that is replaced gives
@@ -74,52 +74,6 @@ def create_output(
         DiskFullError: no room is left.
         SourceChangedError: the file to be replaced has changed since it was read.
     """
-    with _create_result(
-        target,
-        overwrite=overwrite,
-        backup=backup,
-        original=original,
-        notes=notes,
-        placement=placement,
-        durability=durability,
-    ) as part:
-        yield part.path
-
-
-@contextmanager
-def create_side_output(target: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
-    """Yield the path of a new file as `create_output` does: a picture or a page, no conversion's.
-
-    Args:
-        target: path of the file, as the caller named it; errors name it, too.
-        overwrite: whether a file that is there may be replaced.
-
-    Raises:
-        WriteError: it cannot be written, or is there already.
-    """
-    try:
-        with (
-            create_output(Path(target), overwrite=overwrite) as temporary,
-            translate_write_errors(),
-        ):
-            yield temporary
-    except WriteError as error:
-        error.with_location(path=os.fspath(target))
-        raise
-
-
-@contextmanager
-def _create_result(
-    target: Path,
-    *,
-    overwrite: bool,
-    backup: str | None,
-    original: Original | None,
-    notes: list[str] | None,
-    placement: Placement | None,
-    durability: str,
-) -> Iterator[PartFile]:
-    """Yield the file that `create_output` makes."""
     replaced = check_target(target, overwrite=overwrite)
     if replaced is not None:
         target = target.resolve()
@@ -161,8 +115,30 @@ def _create_result(
                 part.close()
 
 
+@contextmanager
+def create_side_output(target: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
+    """Yield the path of a new file as `create_result` does, for a picture or a page.
+
+    Args:
+        target: path of the file, as the caller named it; errors name it, too.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        WriteError: it cannot be written, or is there already.
+    """
+    try:
+        with (
+            create_result(Path(target), overwrite=overwrite) as part,
+            translate_write_errors(),
+        ):
+            yield part.path
+    except WriteError as error:
+        error.with_location(path=os.fspath(target))
+        raise
+
+
 def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
-    """Report now, before any work, failures that would come at the end; see `create_output`.
+    """Report now, before any work, failures that would come at the end; see `create_result`.
 
     Returns:
         The state of the file that will be replaced; None if there is none.
@@ -284,15 +260,15 @@ def open_result(
 ) -> Iterator[BinaryIO]:
     """Yield a seekable file whose content becomes the target when the block succeeds.
 
-    A path is written by `create_output`, which takes the other arguments; a stream gets the
+    A path is written by `create_result`, which takes the other arguments; a stream gets the
     result once it is whole, see `copy_to_stream`.
 
     Raises:
-        WriteError: see `create_output`; or the stream does not take the result.
+        WriteError: see `create_result`; or the stream does not take the result.
     """
     if isinstance(target, str | os.PathLike):
         with (
-            _create_result(
+            create_result(
                 to_path(target),
                 overwrite=overwrite,
                 backup=backup,

@@ -48,9 +48,9 @@ class ConfigTable:
             raise self._refuse(key, "text")
         return value
 
-    def read_title(self, key: str, default: str | None = None) -> str:
+    def read_title(self, key: str) -> str:
         """Return an AE title."""
-        title = self.read_text(key, default).strip()
+        title = self.read_text(key).strip()
         if not 0 < len(title) <= _LONGEST_TITLE or not title.isascii() or "\\" in title:
             raise self._refuse(key, f"an AE title has 1 to {_LONGEST_TITLE} characters of ASCII")
         return title

@@ -37,10 +37,10 @@ class RetryPolicy:
     longest: float = 600.0
     jitter: float = 0.25
 
-    def delay(self, attempt: int, chance: random.Random | None = None) -> float:
+    def delay(self, attempt: int) -> float:
         """Return the seconds to wait after an attempt, which is counted from 1."""
         wait: float = min(self.longest, self.first * self.factor ** (attempt - 1))
-        return wait * (1 - self.jitter * (chance or random).random())
+        return wait * (1 - self.jitter * random.random())  # noqa: S311 - it keeps no secret
 
     def allows(self, code: str, attempt: int) -> bool:
         """Whether another attempt follows one that failed with an error code."""
