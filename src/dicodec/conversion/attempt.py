@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ConversionRequest:
     """The request of the caller.
 
     Attributes:
@@ -100,7 +100,7 @@ class OpenedSource:
 class Attempt:
     """One attempt at a conversion, with a report of its own."""
 
-    def __init__(self, request: Request, opened: OpenedSource, seconds: float) -> None:
+    def __init__(self, request: ConversionRequest, opened: OpenedSource, seconds: float) -> None:
         self._request = request
         self._file = opened.file
         self._given = opened.given

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from dicodec.conversion.attempt import Attempt, OpenedSource, Request
+from dicodec.conversion.attempt import Attempt, ConversionRequest, OpenedSource
 from dicodec.conversion.frames.pipeline import Progress
 from dicodec.conversion.frames.window import count_cores
 from dicodec.conversion.output.original import read_original, remove_leftovers
@@ -84,7 +84,7 @@ def convert_with(
             if (report := _leave_alone(source, target, options, references, records)) is not None:
                 return report
             original = read_original(to_path(target))
-        request = Request(
+        request = ConversionRequest(
             path=path,
             reopenable=None if isinstance(source, PinnedFile) else path,
             target=target,
