@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
 from dicodec.conversion.edits.frame_types import derive_groups
@@ -97,35 +97,62 @@ def compare_attributes(
         _make_change(tag, change, "File Meta Information")
         for tag, change in _find_meta_differences(*files)
     ]
-    contexts = make_reencoding_context(one.data_set), make_reencoding_context(two.data_set)
-    nested = _NestedPixels(one), _NestedPixels(two)
-    overlays = FreedOverlays(one), FreedOverlays(two)
+    pair = _Pair(one, two, permitted)
     for tag in sorted({span.tag for file in files for span in file.data_set.elements}):
-        spans = one.data_set.find(tag), two.data_set.find(tag)
-        reason = permitted.get(tag, "")
-        if tag & 0xFFFF == 0:
-            reason = "a group length"
-        change = _compare_elements((one.data_set, two.data_set), spans, contexts)
-        if change is None:
-            continue
-        if change.what == "VR" and (
-            tag in PIXEL_DATA_TAGS or "" in {span.vr for span in spans if span}
-        ):
-            reason = reason or "follows from the transfer syntax"
-        elif change.what == "VR" and vrs_agree(tag, change.a, change.b):
-            reason = reason or "the VR is unknown, or a choice"
-        elif change.where and _agrees_with_native_pixels(tag, nested):
-            reason = reason or "nested pixels, the same once decoded"
-        elif tag in DIRECTORY_TAGS and _agrees_in_records(files, tag, contexts):
-            reason = reason or "the same directory records, at other offsets"
-        elif tags.IMAGE_TYPE in permitted and _agrees_once_derived(
-            (one.data_set, two.data_set), tag
-        ):
-            reason = reason or permitted[tags.IMAGE_TYPE]
-        elif _agrees_once_freed((one.data_set, two.data_set), tag, overlays):
-            reason = reason or "an overlay in bits of Pixel Data"
-        found.append(_make_change(tag, change, reason))
+        change = pair.compare(tag)
+        if change is not None:
+            found.append(_make_change(tag, change, pair.explain(tag, change)))
     return tuple(found)
+
+
+class _Pair:
+    """Two files whose elements are compared.
+
+    Args:
+        one, two: the files.
+        permitted: reasons for attributes that may differ, by tag.
+    """
+
+    def __init__(self, one: DicomFile, two: DicomFile, permitted: Mapping[int, str]) -> None:
+        self._files = one, two
+        self._data_sets = one.data_set, two.data_set
+        self._permitted = permitted
+        self._contexts = (
+            make_reencoding_context(one.data_set), make_reencoding_context(two.data_set),
+        )  # fmt: skip
+        self._nested = _NestedPixels(one), _NestedPixels(two)
+        self._overlays = FreedOverlays(one), FreedOverlays(two)
+
+    def compare(self, tag: int) -> Difference | None:
+        """Return the difference of two elements; None if they are equal."""
+        return _compare_elements(self._data_sets, self._find(tag), self._contexts)
+
+    def explain(self, tag: int, change: Difference) -> str:
+        """Return why a difference is allowed; "" if it is not."""
+        if tag & 0xFFFF == 0:
+            return "a group length"
+        if reason := self._permitted.get(tag):
+            return reason
+        if change.what == "VR":
+            unstated = "" in {span.vr for span in self._find(tag) if span}
+            if tag in PIXEL_DATA_TAGS or unstated:
+                return "follows from the transfer syntax"
+            if vrs_agree(tag, change.a, change.b):
+                return "the VR is unknown, or a choice"
+        if change.where and _agrees_with_native_pixels(tag, self._nested):
+            return "nested pixels, the same once decoded"
+        if tag in DIRECTORY_TAGS and _agrees_in_records(self._files, tag, self._contexts):
+            return "the same directory records, at other offsets"
+        derived = self._permitted.get(tags.IMAGE_TYPE)
+        if derived is not None and _agrees_once_derived(self._data_sets, tag):
+            return derived
+        if _agrees_once_freed(self._data_sets, tag, self._overlays):
+            return "an overlay in bits of Pixel Data"
+        return ""
+
+    def _find(self, tag: int) -> tuple[ElementSpan | None, ElementSpan | None]:
+        one, two = self._data_sets
+        return one.find(tag), two.find(tag)
 
 
 class _NestedPixels:
