@@ -187,6 +187,12 @@ def bring_to_image(
     Representation, or the stream has none, the coded bits are read again as two's complement, or
     as unsigned: with 12 bits, 0x0FFF becomes -1, and -1 becomes 0x0FFF.
 
+    Args:
+        samples: as the library returns them, of any integer type.
+        stream: the description of the frame's stream.
+        image: the image as the data set describes it.
+        notes: takes samples that were clipped, and streams that were followed by others.
+
     Raises:
         FrameMismatchError: the shape is another, or samples do not fit Bits Stored.
     """

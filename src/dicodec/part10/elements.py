@@ -152,6 +152,12 @@ class Walker:
     ) -> Sequence[ElementSpan]:
         """Return the elements from `start` until `end` or until an Item Delimitation Item.
 
+        Args:
+            start: offset of the first element in the source.
+            end: offset at which they end at the latest.
+            encoding: of their headers.
+            depth: sequences around them; 0 for the top level.
+
         Raises:
             TruncatedFileError: an element ends behind `end`. Pixel Data at the top level is the
                 exception: its span is cut, so that the frame at fault can be named.
@@ -265,6 +271,13 @@ class Walker:
         """Yield the items of a sequence whose content is at `start`.
 
         A sequence of undefined length ends with its delimiter; `items_end` is then its offset.
+
+        Args:
+            start: offset of the first item's tag.
+            end: offset at which the sequence ends, or at the latest.
+            encoding: of the items' headers.
+            depth: sequences around this one.
+            undefined: whether its length is undefined.
 
         Raises:
             MalformedFileError: other bytes stand in place of an item.

@@ -95,6 +95,13 @@ def enter_bare_streams(
 ) -> TransferSyntax | None:
     """Enter the streams that are the value of Pixel Data as fragments, one a frame.
 
+    Args:
+        syntax: the transfer syntax of the file; None if it is unknown.
+        walked: the data set, which gets the fragments.
+        span: its Pixel Data.
+        image: the image as it describes it; None if that is incomplete.
+        oddities: what was found is added.
+
     Returns:
         Their transfer syntax; None if there are none.
 

@@ -77,7 +77,14 @@ def make_pixel_edits(
     pixels: PixelPlan,
     options: ConversionOptions,
 ) -> list[Edit]:
-    """Return the edits that follow from the plan of the pixels."""
+    """Return the edits that follow from the plan of the pixels.
+
+    Args:
+        file: the source.
+        plan: the plan of the conversion.
+        pixels: the part of it that is about the pixels.
+        options: the caller's options.
+    """
     encoding = plan.encoding
     edits: list[Edit] = []
     if plan.action is not Action.MOVE_VALUE or plan.target.native:

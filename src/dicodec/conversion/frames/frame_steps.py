@@ -37,8 +37,17 @@ def make_frame_work(
 ) -> FrameWork:
     """Return the function that turns a frame's number into the bytes that are stored for it.
 
-    Its errors name the frame and its offset in the file. Decoding reports to `notes`.
-    Codecs that can use them have `threads` for each frame.
+    Its errors name the frame and its offset in the file.
+
+    Args:
+        file: the source.
+        plan: the plan of the conversion, which has pixels.
+        notes: takes corrections of samples that do not fit Bits Stored.
+        threads: for each frame, of codecs that can use several.
+
+    Raises:
+        UnsupportedSourceError: frames of the source are not decoded.
+        LimitExceededError: there are too many frames.
     """
     pixels = plan.pixels
     assert pixels is not None, "frames are worked on by a plan"

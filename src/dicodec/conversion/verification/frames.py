@@ -177,6 +177,12 @@ def verify_samples(conversion: Conversion, made: DicomFile, bound: int | None) -
 def verify_same_samples(one: DicomFile, two: DicomFile, bound: int, workers: int) -> Verification:
     """Compare the samples that two files' frames decode to, in the first one's interpretation.
 
+    Args:
+        one: the first file.
+        two: the second.
+        bound: largest difference that a sample may have.
+        workers: threads.
+
     Raises:
         VerificationError: a sample differs by more than `bound`; the frame is named.
         ReadError: a frame cannot be decoded.
