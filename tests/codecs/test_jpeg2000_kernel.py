@@ -18,7 +18,6 @@ from dicodec.codecs.jpeg2000 import Jpeg2000Decoder, Jpeg2000Encoder
 from dicodec.codecs.rate import Rate
 from dicodec.codecs.streams import jpeg2000 as headers
 from dicodec.codecs.table import find_engines
-from dicodec.errors import SampleRangeError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import find_by_name
@@ -310,36 +309,6 @@ def test_levels_are_those_of_imagecodecs(side: int) -> None:
     theirs = bytes(imagecodecs.jpeg2k_encode(np.zeros((side, 300), "u1"), codecformat="J2K"))
     levels = DECODER.describe(ours).details["decomposition_levels"]
     assert levels == DECODER.describe(theirs).details["decomposition_levels"]
-
-
-@pytest.mark.parametrize(("stored", "signed"), [(1, 0), (8, 0), (12, 0), (12, 1), (15, 1)])
-def test_a_sample_outside_bits_stored_is_an_error(stored: int, signed: int) -> None:
-    pixels = np.zeros((9, 70), "<i2" if signed else "<u2")
-    image = describe(pixels, stored)
-    for outside in image.sample_range[0] - 1, image.sample_range[1] + 1:
-        for place in ((0, 0), (8, 69)):
-            pixels[:] = 0
-            pixels[place] = outside % 65536 if not signed else outside
-            assert Jpeg2000Encoder().encode_words(pixels.tobytes(), image) is None
-            with pytest.raises(SampleRangeError):
-                Jpeg2000Encoder().encode(pixels, image)
-
-
-def test_words_that_are_no_image_are_refused() -> None:
-    good = [bytes(126), 7, 9, 1, 16, 12, False, False, 1]
-    assert KERNELS.encode_jpeg2000(*good) is not None
-    for place, value in (
-        (0, bytes(125)),
-        (1, 0),
-        (2, 8),
-        (3, 2),
-        (4, 8),
-        (5, 17),
-        (7, True),
-        (8, 0),
-    ):
-        with pytest.raises(ValueError):  # noqa: PT011
-            KERNELS.encode_jpeg2000(*good[:place], value, *good[place + 1 :])
 
 
 def test_it_is_told_which_codec_serves() -> None:
