@@ -31,6 +31,11 @@ _DECODERS_APART = 2
 """How far the samples of two right decoders of one lossy stream may be apart: each is allowed to be
 1 off by ISO/IEC 10918-2 and 15444-4, which leave the last digit of the transform open."""
 
+_LEAST_SECONDS, _SECONDS_PER_BYTE = 120.0, 5e-6
+"""How long GDCM may take for a file, and for each byte of its native frames, if no timeout is set.
+It reads sequences of undefined length below one of defined length in six times the time for each
+level: 0.1 s for 8 levels, 4 s for 10. Frames take it a small part of this."""
+
 _HINT = "`verify=True` uses dicodec's own decoders"
 
 
@@ -45,7 +50,7 @@ def verify_independently(conversion: Conversion, out: BinaryIO) -> str:
         The decoder and the files it decoded: "GDCM 3.2.6: the result and the source".
 
     Raises:
-        NoWitnessError: GDCM cannot decode the result.
+        NoWitnessError: GDCM cannot decode the result, or not in time.
         VerificationError: GDCM finds other samples than were promised; the frame is named.
     """
     pixels, options = conversion.plan.pixels, conversion.options
@@ -86,8 +91,11 @@ def _decode(file: DicomFile, path: str | None, options: ConversionOptions) -> It
         provide_path(file.source, path) as name,
     ):
         written = str(Path(folder) / "decoded.dcm")
+        timeout = options.timeout
+        if timeout is None:
+            timeout = _LEAST_SECONDS + _SECONDS_PER_BYTE * file.frames.image.native_size
         try:
-            outcome = decode_file(name, written, timeout=options.timeout)
+            outcome = decode_file(name, written, timeout=timeout)
         except EngineError as error:
             raise NoWitnessError(
                 f"independent verification is not possible: {error.message}",
