@@ -371,6 +371,21 @@ def test_a_repeat_whose_result_has_another_place_is_an_error(
     assert f"its result belongs at {here}/out/0/000.dcm [target-exists]" in capsys.readouterr().err
 
 
+def test_a_repeat_of_a_source_without_a_place_is_judged_by_its_own(here: Path) -> None:
+    make_folder(here / "in", 1)
+    absolute = str(here / "in/0/000.dcm")
+    (here / "list").write_text(f"0/000.dcm\n0/000.dcm\n{absolute}\n")
+    (here / "out/0").mkdir(parents=True)
+    (here / "out/0/000.dcm").write_bytes(b"another's")
+
+    arguments = ("in", "--files-from", "list", "--to", "rle", "-o", "out", "--skip-existing")
+    assert convert(*arguments) == 0
+
+    assert contents(here / "out") == {"0/000.dcm": b"another's", absolute[1:]: RESULT}
+    codes = [row[1:3] for row in rows(here / "out" / LEDGER_NAME).values()]
+    assert codes == [*2 * [("skipped", "target-exists")], ("done", None)]
+
+
 def test_what_a_list_cannot_name(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_folder(here / "in", 3)
     (here / "list").write_text("0/000.dcm\nmissing.dcm\nstudy.zip\n")

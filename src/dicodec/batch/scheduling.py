@@ -191,7 +191,7 @@ class Scheduler:
         may_be_known = self._options.resume or listed.unsure or reference.named
         entry = self._ledger.find(source.key) if may_be_known else None
         if may_be_known and self._is_started(source.key):
-            return self._end_second(source, reference, target)
+            return self._take_second(source, reference, target)
         if self._work.in_place and target is not None and (listed.unsure or reference.named):
             other = self._ledger.find_by_target(target, source.key)  # under another name
             started = other is not None and other.run == self._ledger.run
@@ -222,32 +222,33 @@ class Scheduler:
             return None
         return os.path.join(self._options.output, listed.relative)  # noqa: PTH118 - it is hot
 
-    def _end_second(
+    def _take_second(
         self, source: BatchSource, reference: SourceReference, target: str | None
     ) -> BatchSource:
         """Return the second source of a name, under a key of its own, as skipped or refused.
 
         It is refused if it is another one, as the second member of that name in an archive is, or
-        if its result has another place, where nothing would be.
+        if its result has another place, where nothing would be. If the first one was not given its
+        place, the second one is judged by its own.
         """
-        first = self._find_target_of(source.key)
-        if reference.member is not None:
-            text = "another one of this name comes before it"
-        elif target is not None and first is not None and target != first:
-            text = f"it was listed before, and its result belongs at {first}"
-        else:
-            text = ""
         self._repeats += 1
         number = self._repeats + 1
         while self._is_started(f"{source.key}#{number}"):
             number += 1
+        second = BatchSource(f"{source.key}#{number}", reference, source.unsure)
+        first = self._find_target_of(source.key)
         name = reference.name
-        outcome = (
-            FileOutcome.of_error(TargetExistsError(text, path=name))
-            if text
-            else FileOutcome.of_skipped(name, REPEATED)
-        )
-        return BatchSource(f"{source.key}#{number}", reference, outcome=outcome)
+        if reference.member is not None:
+            text = "another one of this name comes before it"
+            second.outcome = FileOutcome.of_error(TargetExistsError(text, path=name))
+        elif target is None or target == first:
+            second.outcome = FileOutcome.of_skipped(name, REPEATED)
+        elif first is None:
+            self.assign_target(second, target)
+        else:
+            text = f"it was listed before, and its result belongs at {first}"
+            second.outcome = FileOutcome.of_error(TargetExistsError(text, path=name))
+        return second
 
     def _find_target_of(self, key: str) -> str | None:
         """Return the target of a source of this run; None if it is not known."""
