@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +139,96 @@ def test_an_older_original_is_not_the_one_of_the_last_run(
     status, found = restored(capsys, str(archive))
     assert (status, found["restored"]) == (1, 0)
     assert set(found["refusals"].values()) == {"not-kept"}
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        (["--to", "rle"], 0), (["--to", "rle", "--digests"], 0), (["--to", "jpeg", "--lossy"], 1),
+        (["--to", "rle", "--limit", "elements=1"], 1),
+    ],
+)  # fmt: skip
+def test_runs_that_change_nothing_do_not_matter(
+    archive: Path, more: list[str], status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (archive / "below" / "b.dcm").unlink()  # of 8 bits, so JPEG holds it
+    before = state(archive)
+    convert(archive, "--backup", ".orig")
+    for _ in range(2):
+        assert run(["convert", str(archive), *more, "--in-place", "-q"]) == status
+
+    assert restored(capsys, str(archive))[1]["restored"] == len(NAMES) - 1
+    assert state(archive) == before
+
+
+def test_what_changed_before_such_a_run_is_not_given_up(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    convert(archive, "--backup", ".orig")
+    run(["convert", str(archive / "a.dcm"), "--to", "rle", "--set", "PatientID=7", "-q",
+         "--in-place"])  # fmt: skip
+    changed = (archive / "a.dcm").read_bytes()
+    convert(archive)
+
+    found = restored(capsys, str(archive))[1]
+    assert found["restored"] == len(NAMES) - 1
+    assert (archive / "a.dcm").read_bytes() == changed
+
+
+def forget_outcomes(archive: Path) -> None:
+    """Have the ledger as a run leaves it that is killed before it enters its outcomes."""
+    with closing(sqlite3.connect(archive / LEDGER_NAME, autocommit=True)) as ledger:
+        ledger.execute(
+            "UPDATE file SET state = 'running', source_digest = NULL, target_size = NULL,"
+            " target_modified = NULL WHERE state = 'done'"
+        )
+
+
+def test_replaced_files_that_a_killed_run_did_not_enter_are_named(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = state(archive)
+    convert(archive, "--backup", ".orig")
+    forget_outcomes(archive)
+    converted = state(archive)
+
+    status, found = restored(capsys, str(archive))
+    assert (status, found["restored"]) == (1, 0)
+    assert set(found["refusals"].values()) == {"unfinished"}
+    assert len(found["refusals"]) == len(NAMES)
+    assert state(archive) == converted
+
+    assert restored(capsys, str(archive), "--overwrite")[0] == 0
+    assert state(archive) == before
+
+
+def test_a_resumed_run_enters_what_a_killed_one_has_replaced(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = state(archive)
+    more = ("--backup", ".orig", "--set", "PatientID=7")
+    convert(archive, *more)
+    forget_outcomes(archive)
+    converted = state(archive)
+
+    convert(archive, *more, "--resume")
+    assert state(archive) == converted, "results are not converted again"
+    assert restored(capsys, str(archive))[1]["restored"] == len(NAMES) + 1  # that of RLE, too
+    assert state(archive) == before
+
+
+def test_an_original_that_was_kept_and_not_replaced_is_one_file_again(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = state(archive)
+    convert(archive, "--backup", ".orig")
+    forget_outcomes(archive)
+    (archive / "a.dcm").unlink()
+    os.link(archive / "a.dcm.orig", archive / "a.dcm")
+
+    assert "a.dcm" not in restored(capsys, str(archive))[1]["refusals"]
+    assert not (archive / "a.dcm.orig").exists()
+    assert state(archive)["a.dcm"] == before["a.dcm"]
 
 
 def test_a_result_that_is_gone_is_no_reason_to_refuse(

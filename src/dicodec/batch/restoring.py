@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dicodec.batch.ledger.ledger import Ledger
+from dicodec.batch.ledger.resume import find_kept_original
 from dicodec.batch.ledger.tables import LedgerEntry, State
 from dicodec.batch.sources.locations import resolve_links
 from dicodec.conversion.output.kept_originals import read_kept_digests, remove_unused_list
@@ -28,6 +29,7 @@ class Refusal(StrEnum):
     NOT_KEPT = "not-kept"
     KEPT_CHANGED = "kept-changed"
     RESULT_CHANGED = "result-changed"
+    UNFINISHED = "unfinished"
     OBJECT = "object-storage"
     UNWRITABLE = "target-unavailable"
 
@@ -71,7 +73,11 @@ def restore(
     """
     waiting: list[tuple[LedgerEntry, Restoration]] = []
     folders: set[str] = set()
-    entries = [entry.source for entry, _ in ledger.read_entries() if _was_replaced(entry)]
+    entries = [
+        entry.source
+        for entry, _ in ledger.read_entries()
+        if _was_replaced(entry) or find_kept_original(entry) is not None
+    ]
     for source in entries:
         if interruptions():
             break
@@ -88,11 +94,15 @@ def restore(
 
 
 def _was_replaced(entry: LedgerEntry) -> bool:
-    """Whether a file's result took its place."""
-    if not entry.source_digest or entry.target is None:
+    """Whether a file's result took its place, and no later run has replaced that."""
+    if not entry.source_digest or entry.target is None or entry.state is State.RESTORED:
         return False
     if entry.state not in {State.DONE, State.SKIPPED}:  # of those skipped, a DICOMDIR has a digest
-        return False
+        now = (entry.source_size, entry.source_modified)
+        if now != (entry.target_size, entry.target_modified):
+            return False
+        if entry.source_digest == entry.target_digest:  # `--digests` of a file that was right
+            return False
     return resolve_links(entry.source) == resolve_links(entry.target)
 
 
@@ -112,10 +122,12 @@ def _finish(
 
 def _restore(entry: LedgerEntry, *, overwrite: bool, dry_run: bool) -> Restoration:
     assert entry.target is not None
-    assert entry.source_digest is not None
     path = entry.target
     if is_object_url(path):
         return Restoration(path, refusal=Refusal.OBJECT)
+    if found := find_kept_original(entry):
+        return _restore_unfinished(path, *found, overwrite=overwrite, dry_run=dry_run)
+    assert entry.source_digest is not None
     kept, changed = _find_kept(path, entry.source_digest)
     if kept is None:
         if _digest(path) == entry.source_digest:  # an interrupted run has put it back
@@ -124,6 +136,21 @@ def _restore(entry: LedgerEntry, *, overwrite: bool, dry_run: bool) -> Restorati
         return Restoration(path, changed, refusal=refusal)
     if not overwrite and not _is_result(entry):
         return Restoration(path, kept, refusal=Refusal.RESULT_CHANGED)
+    return _put_back(path, kept, dry_run=dry_run)
+
+
+def _restore_unfinished(
+    path: str, kept: str, digest: str, *, overwrite: bool, dry_run: bool
+) -> Restoration:
+    """Put the original of a file back whose result the ledger does not have."""
+    if _digest(kept) != digest:
+        return Restoration(path, kept, refusal=Refusal.KEPT_CHANGED)
+    if not overwrite and os.path.lexists(path) and not _is_same(kept, path):
+        return Restoration(path, kept, refusal=Refusal.UNFINISHED)
+    return _put_back(path, kept, dry_run=dry_run)
+
+
+def _put_back(path: str, kept: str, *, dry_run: bool) -> Restoration:
     if not dry_run:
         try:
             if _is_same(kept, path):  # the run was killed before the result took its name

@@ -7,7 +7,12 @@ import time
 from collections.abc import Iterator
 
 from dicodec.batch.ledger.ledger import Ledger
-from dicodec.batch.ledger.resume import LOST, EarlierState, find_earlier_state
+from dicodec.batch.ledger.resume import (
+    LOST,
+    EarlierState,
+    find_earlier_state,
+    find_replaced,
+)
 from dicodec.batch.ledger.summary import Summary
 from dicodec.batch.ledger.tables import FileOutcome, LedgerEntry, State
 from dicodec.batch.sources.folders import PassedOver
@@ -207,6 +212,9 @@ class Scheduler:
                 self._count_earlier(entry, state)
                 release(reference)
                 return None
+            if same and self._work.in_place and self._enter_replaced(entry):
+                release(reference)
+                return None
             if same and _is_ours(entry, state):
                 source.ours = entry.target
         if target is not None and not self._work.in_place:
@@ -260,6 +268,17 @@ class Scheduler:
     def _is_started(self, key: str) -> bool:
         entry = self._ledger.find(key)
         return key in self._not_started or (entry is not None and entry.run == self._ledger.run)
+
+    def _enter_replaced(self, entry: LedgerEntry) -> bool:
+        """Enter the outcome of a source that a killed run has replaced; whether it has."""
+        if self._work.proofs:  # they are made of the source again
+            return False
+        outcome = find_replaced(entry)
+        if outcome is None:
+            return False
+        self._ledger.end(entry.source, outcome)
+        self._summary.done_before += 1
+        return True
 
     def _count_earlier(self, entry: LedgerEntry, state: EarlierState) -> None:
         if state is EarlierState.FAILED:

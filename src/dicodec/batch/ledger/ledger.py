@@ -68,7 +68,7 @@ class Ledger:
     def __init__(self, path: str, *, writing: bool) -> None:
         self.path = path
         self._lock: IO[bytes] | None = None
-        self._outcomes: list[tuple[Any, ...]] = []
+        self._outcomes: list[dict[str, Any]] = []
         self._reports: list[tuple[str, Any]] = []
         self._forgotten: list[tuple[Any]] = []
         self._references: list[tuple[str, Any]] = []
@@ -191,9 +191,13 @@ class Ledger:
 
     def end(self, source: str, outcome: FileOutcome) -> None:
         """Enter the outcome of a source; it is written soon, with others."""
-        values = [getattr(outcome, name) for name in OUTCOME_COLUMNS]
-        values = [encode_text(value) if isinstance(value, str) else value for value in values]
-        self._outcomes.append((*values, time.time(), encode_text(source)))
+        values: dict[str, Any] = {name: getattr(outcome, name) for name in OUTCOME_COLUMNS}
+        values["source"] = source
+        for name, value in values.items():
+            if isinstance(value, str):
+                values[name] = encode_text(value)
+        values["finished"] = time.time()
+        self._outcomes.append(values)
         self._reports.append((outcome.json, encode_text(source)))
         if self._keeps_proofs:
             self._proofs.append((outcome.proof or "", encode_text(source)))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from pathlib import Path
 
-from dicodec.batch.ledger.tables import LedgerEntry, State
+from dicodec.batch.ledger.tables import FileOutcome, LedgerEntry, State
 from dicodec.batch.sources.locations import read_version, resolve_links
 from dicodec.batch.sources.references import SourceReference
 from dicodec.batch.work_item import WorkOptions
+from dicodec.conversion.output.kept_originals import find_kept_beside
 from dicodec.model.implementation import VERSION
 from dicodec.model.records import fields
+from dicodec.model.source_names import is_object_url
+from dicodec.model.wording import dump_json_line
 
 PASSING_CAUSES = frozenset(
     {
@@ -120,3 +124,54 @@ def _result_is_there(entry: LedgerEntry, reference: SourceReference) -> bool:
         return True
     found = read_version(entry.target or "")
     return found is not None and found.size == entry.target_size
+
+
+def find_kept_original(entry: LedgerEntry) -> tuple[str, str] | None:
+    """Return the kept original of a source whose end the ledger does not have.
+
+    An original is kept before its result takes its name, and the ledger has the outcome later. So
+    a run that is killed between them leaves a result, or the file itself, beside an original that
+    only the folder's list knows.
+
+    Args:
+        entry: the ledger's entry for the source.
+
+    Returns:
+        Its path, and the SHA-256 that the list has; None if the ledger has the outcome, or nothing
+        was kept.
+    """
+    path = entry.target
+    if entry.state not in {State.RUNNING, State.PENDING, State.FAILED} or path is None:
+        return None
+    if entry.source_modified is None or is_object_url(path) or path != resolve_links(entry.source):
+        return None
+    folder = os.path.dirname(path)  # noqa: PTH120 - it is hot
+    try:
+        beside = find_kept_beside(path)
+    except OSError:
+        return None
+    for name, digest in beside:
+        kept = os.path.join(folder, name)  # noqa: PTH118 - it is hot
+        if read_version(kept) == (entry.source_size, entry.source_modified):
+            return kept, digest
+    return None
+
+
+def find_replaced(entry: LedgerEntry) -> FileOutcome | None:
+    """Return the outcome of a source that a killed run has replaced; None if there is no such."""
+    found = find_kept_original(entry)
+    if found is None or entry.target is None:
+        return None
+    kept, digest = found
+    result = read_version(entry.target)
+    if result is None or os.path.samefile(kept, entry.target):  # noqa: PTH121 - they are texts
+        return None
+    return FileOutcome(
+        state=State.DONE,
+        json=dump_json_line({"replaced": {"path": entry.target, "kept": kept}}),
+        target=entry.target,
+        source_size=entry.source_size,
+        target_size=result.size,
+        target_modified=result.modified,
+        source_digest=digest,
+    )

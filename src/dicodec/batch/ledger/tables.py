@@ -201,15 +201,29 @@ ON CONFLICT (source) DO UPDATE SET
     target = excluded.target, state = 'running', run = excluded.run, position = excluded.position,
     source_size = excluded.source_size, source_modified = excluded.source_modified
 """
+_STILL_RESULT = (
+    ":state <> 'done' AND source_digest IS NOT NULL"
+    " AND source_size = target_size AND source_modified = target_modified"
+)
+"""Whether a source that is not converted is the result of an earlier run, in the source's place.
+
+Its row then still names the original that this run has replaced, so that it can be put back.
+"""
+
+
+def _set(name: str) -> str:
+    match name:
+        case "attempts":
+            return "attempts = attempts + :attempts"
+        case "target" | "source_size":
+            return f"{name} = ifnull(:{name}, {name})"
+        case "source_digest" | "target_size" | "target_modified":
+            return f"{name} = CASE WHEN {_STILL_RESULT} THEN {name} ELSE :{name} END"
+        case _:
+            return f"{name} = :{name}"
+
+
 END = (
-    "UPDATE file SET "
-    + ", ".join(
-        {
-            "attempts": "attempts = attempts + ?",
-            "target": "target = ifnull(?, target)",
-            "source_size": "source_size = ifnull(?, source_size)",
-        }.get(name, f"{name} = ?")
-        for name in OUTCOME_COLUMNS
-    )
-    + ", finished = ? WHERE source = ?"
+    f"UPDATE file SET {', '.join(map(_set, OUTCOME_COLUMNS))}, finished = :finished"
+    " WHERE source = :source"
 )

@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import islice, takewhile
 from pathlib import Path
 
 from dicodec.errors import TargetUnavailableError
@@ -101,6 +102,22 @@ def read_kept_digests(folder: str | Path) -> Mapping[str, Sequence[str]]:
     return _read_list(folder, _read_digests) or {}
 
 
+def find_kept_beside(path: str) -> Sequence[tuple[str, str]]:
+    """Return the names of originals that a folder's list may have kept of a file, and digests.
+
+    Args:
+        path: the file; the names of its originals begin with its name.
+
+    Raises:
+        OSError: the list cannot be read.
+    """
+    folder, name = os.path.split(path)
+    listed = _read_list(folder, _read_sorted) or []
+    first = bisect_left(listed, (name,))
+    beside = takewhile(lambda one: one[0].startswith(name), islice(listed, first, None))
+    return [one for one in beside if one[0] != name]
+
+
 def _read_list[Found](
     folder: str | Path, read: Callable[[str, tuple[int, int, int]], Found]
 ) -> Found | None:
@@ -125,6 +142,12 @@ def _read_digests(path: str, version: tuple[int, int, int]) -> dict[str, list[st
                 digest = line.removeprefix(b"\\")[:_DIGEST_LENGTH].decode("ascii", "replace")
                 listed.setdefault(digest, []).append(os.fsdecode(name))
     return listed
+
+
+@lru_cache(maxsize=2)
+def _read_sorted(path: str, version: tuple[int, int, int]) -> list[tuple[str, str]]:
+    listed = _read_digests(path, version)
+    return sorted((name, digest) for digest, names in listed.items() for name in names)
 
 
 def remove_unused_list(folder: Path) -> None:
