@@ -17,6 +17,7 @@ from dicodec.conversion.output.target_stream import check_stream
 from dicodec.conversion.planning.conversion_plan import Action
 from dicodec.errors import (
     DicodecError,
+    FrameError,
     InvalidOptionError,
     MalformedFileError,
     TruncatedFileError,
@@ -104,15 +105,30 @@ def convert_with(
             opened = _prepare(file, options)
             seconds = time.perf_counter() - started
             try:
-                report = Attempt(request, opened, seconds).run()
-            except (MalformedFileError, TruncatedFileError) as error:
-                readable = replace(opened, file=_make_readable(opened.file, error))
-                report = Attempt(request, readable, seconds).run()
+                try:
+                    report = Attempt(request, opened, seconds).run()
+                except (MalformedFileError, TruncatedFileError) as error:
+                    readable = replace(opened, file=_make_readable(opened.file, error))
+                    report = Attempt(request, readable, seconds).run()
+            except FrameError as error:
+                if _can_be_salvaged(file, request):
+                    from dicodec.conversion.planning.all_frames import SALVAGE_HINT
+
+                    error.with_hint(SALVAGE_HINT)
+                raise
     except DicodecError as error:
         error.with_location(path=path if find_kind(error) != "writing" else target_path)
         raise
     report.seconds["total"] = time.perf_counter() - started
     return report
+
+
+def _can_be_salvaged(file: DicomFile, request: ConversionRequest) -> bool:
+    """Whether a salvaged result may have the frames beside one that cannot be decoded."""
+    image = file.frames.description
+    if image is None or image.number_of_frames < 2 or request.in_place:
+        return False
+    return request.options.salvage is None
 
 
 def _check_target(source: Source, target: Target | None, options: ConversionOptions) -> bool:

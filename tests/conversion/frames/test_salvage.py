@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,34 @@ def test_the_first_frame(mode: str) -> None:
     for to in ("explicit-le", "jpeg-ls", "rle"):
         _, result = salvage(damaged, mode, to)
         assert np.array_equal(result.pixel_array[-4:], SAMPLES[1:])
+
+
+@pytest.mark.parametrize("syntax", ENCAPSULATED)
+def test_an_error_at_one_of_several_frames_names_the_way_out(syntax: str, tmp_path: Path) -> None:
+    damaged = with_frame_damaged(convert_bytes(WHOLE, to=syntax), 1)
+    target = "rle" if syntax == "jpeg-ls" else "jpeg-ls"
+
+    with pytest.raises(FrameError) as raised:
+        convert_bytes(damaged, to=target)
+    assert raised.value.frame == 1
+    assert (
+        raised.value.hint == '`salvage="fill"` or `salvage="drop"` saves the frames that are whole'
+    )
+
+    path = tmp_path / "damaged.dcm"
+    path.write_bytes(damaged)
+    with pytest.raises(FrameError) as raised:
+        convert(path, path, to=target, overwrite=True)
+    assert raised.value.hint is None, "in place nothing is salvaged"
+
+
+def test_there_is_no_such_way_out_of_a_single_frame() -> None:
+    kind = IMAGE_KINDS["gray-16"]
+    damaged = with_frame_damaged(convert_bytes(kind.make()[0], to="rle"), 0)
+
+    with pytest.raises(FrameError) as raised:
+        convert_bytes(damaged, to="jpeg-ls")
+    assert raised.value.hint is None
 
 
 def test_a_result_says_what_it_is() -> None:
