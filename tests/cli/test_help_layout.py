@@ -15,6 +15,7 @@ from dicodec.cli.completion import FILES
 from dicodec.cli.help_layout import EXAMPLES, GROUPS
 from dicodec.cli.subcommands import SUBCOMMANDS
 from helpers.installed import program
+from helpers.real_files import shipped_file
 
 
 def test_each_option_is_in_one_group() -> None:
@@ -102,3 +103,35 @@ def test_manual_pages_name_every_option(tmp_path: Path) -> None:
         for option in make_parser(name).options:
             for spelling in option.option_strings:
                 assert spelling.replace("-", "\\-") in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing"),
+    [
+        (["policy"], "ACTION"), (["gateway"], "ACTION, CONFIG"), (["gateway", "run"], "CONFIG"),
+        (["jobs"], "LEDGER"), (["restore"], "LEDGER"), (["inspect"], "FILE"),
+    ],
+)  # fmt: skip
+def test_only_arguments_that_are_required_are_called_missing(
+    arguments: list[str], missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(arguments) == 2
+    assert f"the following arguments are required: {missing}; see" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["jobs", "no"], "there is no ledger; a batch makes one in its OUTPUT"),
+        (["convert", "FILE", "--to", "rle", "-o", "no/x.dcm"], "does not exist; make it first"),
+        (["policy", "check", "--policy", "no.toml"], "read: No such file or directory ["),
+    ],
+)
+def test_errors_about_what_is_not_there_say_the_next_step(
+    arguments: list[str], hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    file = str(shipped_file("CT_small.dcm"))
+    main.run([file if one == "FILE" else one for one in arguments])
+    assert hint in capsys.readouterr().err

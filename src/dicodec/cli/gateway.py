@@ -46,7 +46,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="run: receive and forward; check: ask each peer, and explain what it would get of "
         "files; dead: list failed deliveries; retry: try them again")  # fmt: skip
     add("gateway", metavar="CONFIG", help="the configuration, a file in TOML")
-    add("file", nargs="*", metavar="FILE", help="files to explain")
+    add("file", nargs="*", default=[], metavar="FILE", help="files to explain")
     add("--sender", default="SENDER", metavar="TITLE",
         help="AE title that the files would come from (default SENDER)")  # fmt: skip
     add("--peer", metavar="NAME", help="only deliveries to this peer")

@@ -35,7 +35,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("ledger", metavar="LEDGER",
         help="a ledger, or its output folder; or merge; or retry, with --broker")  # fmt: skip
-    add("action", nargs="*", metavar="ACTION",
+    add("action", nargs="*", default=[], metavar="ACTION",
         help="summary (default): numbers by cause; list: names; export: all fields; behind merge: "
         "ledgers of shards, or the output folder with them")  # fmt: skip
     add("-o", "--output", metavar="LEDGER",

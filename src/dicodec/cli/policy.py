@@ -34,7 +34,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("action", metavar="ACTION", choices=("check", "list", "show"),
         help="check files or the policy itself, list the profiles, or show one")  # fmt: skip
-    add("name", nargs="*", metavar="NAME", help="files to check, or the profile to show")
+    add("name", nargs="*", default=[], metavar="NAME",
+        help="files to check, or the profile to show")  # fmt: skip
     add("--policy", metavar="POLICY", help="a profile, or a file in TOML")
     add("--json", action="store_true", help="one JSON object a line")
 

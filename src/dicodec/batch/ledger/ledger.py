@@ -557,7 +557,11 @@ def _check_there(path: str) -> None:
     except (OSError, ValueError) as cause:
         text = cause.strerror if isinstance(cause, OSError) else str(cause)
         raise InvalidOptionError(f"the ledger cannot be read: {text}", path=path) from cause
-    raise InvalidOptionError("there is no ledger", path=path)
+    raise InvalidOptionError(
+        "there is no ledger",
+        path=path,
+        hint="a batch makes one in its OUTPUT, or where --ledger says",
+    )
 
 
 def _lock(path: str) -> IO[bytes]:

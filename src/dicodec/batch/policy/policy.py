@@ -186,7 +186,8 @@ def load_policy(name: str) -> Policy:
         text = read_settings(path).decode("utf-8")
         return parse_policy(text, name)
     except (OSError, UnicodeDecodeError) as cause:
-        raise InvalidOptionError(f"the policy cannot be read: {cause}", path=name) from cause
+        reason = cause.strerror if isinstance(cause, OSError) else str(cause)
+        raise InvalidOptionError(f"the policy cannot be read: {reason}", path=name) from cause
     except InvalidOptionError as error:
         error.with_location(path=name)
         raise

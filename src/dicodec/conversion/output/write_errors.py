@@ -40,7 +40,8 @@ class _Translation:
             if cause.errno in _FULL:
                 raise DiskFullError("the target's file system is full") from cause
             if text := _UNAVAILABLE.get(cause.errno or 0):
-                raise TargetUnavailableError(text) from cause
+                hint = "make it first" if cause.errno == errno.ENOENT else None
+                raise TargetUnavailableError(text, hint=hint) from cause
             raise WriteError(f"cannot write: {cause.strerror or cause}") from cause
         # A NUL in a path: its message differs between versions of Python.
         if isinstance(cause, ValueError) and "embedded null" in str(cause):

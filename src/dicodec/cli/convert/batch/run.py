@@ -214,7 +214,9 @@ def _parse_batch_options(
     if any(_is_same(path, folder) for path in arguments.source):
         raise InvalidOptionError("OUTPUT is the source itself", hint="--in-place replaces it")
     if named and not os.path.isdir(folder):  # noqa: PTH112 - it never raises
-        raise TargetUnavailableError("the target's folder does not exist", path=arguments.output)
+        raise TargetUnavailableError(
+            "the target's folder does not exist", path=arguments.output, hint="make it first"
+        )
     return BatchOptions(make_absolute(folder), **settings)
 
 
