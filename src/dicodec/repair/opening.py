@@ -19,6 +19,8 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.part10.remembered import Remembered
 
+_NO_TAG = 0xFFFFFFFF
+
 _JUDGED = frozenset({OddityId.MISSING_ATTRIBUTE, OddityId.OVERLAY_IN_SAMPLES})
 """Oddities of a description that the pixels may tell more of."""
 
@@ -80,7 +82,8 @@ class StandardRepairs(Repairs):
     def complete(self, file: DicomFile, walked: WalkedDataSet) -> DicomFile:
         """Return the file with the repairs that need all of it: see `Repairs`."""
         elements = file.data_set.elements
-        if elements and elements[0].tag >> 16 in RESERVED_GROUPS:
+        first = elements[0].tag if elements else _NO_TAG
+        if first >> 16 in RESERVED_GROUPS or not first & 0xFFFF:  # no result has a group length
             from dicodec.repair.reserved_groups import leave_out_reserved_groups
 
             file = leave_out_reserved_groups(file)

@@ -1,5 +1,7 @@
 """Elements of groups 0000 and 0002 that begin a data set: those of commands and of file meta.
 
+A group length before them, which no result has, begins it as little.
+
 Behind File Meta Information they would be taken for a part of it: a reader that does not go by
 its length takes a Transfer Syntax UID among them for the file's.
 """
@@ -25,5 +27,7 @@ def leave_out_reserved_groups(file: DicomFile) -> DicomFile:
             notes.add(OddityId.RESERVED_GROUP, text, span.start)
         else:
             kept.append(span)
+    if len(kept) == len(given.elements):
+        return file
     data_set = DataSet(given.source, given.encoding, kept, given.limits, given.ends)
     return replace(file, data_set=data_set, oddities=(*file.oddities, *notes.list_oddities()))
