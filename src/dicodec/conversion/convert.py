@@ -124,11 +124,14 @@ def convert_with(
 
 
 def _can_be_salvaged(file: DicomFile, request: ConversionRequest) -> bool:
-    """Whether a salvaged result may have the frames beside one that cannot be decoded."""
+    """Whether a salvaged result may have the frames beside one that cannot be decoded.
+
+    Of native frames that end early, who reads them has said so already.
+    """
     image = file.frames.description
-    if image is None or image.number_of_frames < 2 or request.in_place:
+    if image is None or image.number_of_frames < 2 or file.frames.encapsulated is None:
         return False
-    return request.options.salvage is None
+    return request.options.salvage is None and not request.in_place
 
 
 def _check_target(source: Source, target: Target | None, options: ConversionOptions) -> bool:
