@@ -486,6 +486,19 @@ def test_what_is_written_is_on_its_way_to_the_disk_before_it_is_synced(
     assert begun == [(0, 9 << 20), (9 << 20, 9 << 20)]
 
 
+def test_nothing_hurries_to_the_disk_if_nobody_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[object] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda *given: begun.append(given))
+    source = tmp_path / "source.dcm"
+    source.write_bytes(IMAGE_KINDS["gray-16"].make(rows=2200, columns=2200)[0])
+    for durability, hurries in (("none", False), ("batch", True)):
+        convert(source, tmp_path / f"{durability}.dcm", to="implicit-le", durability=durability)
+        assert bool(begun) is hurries
+    assert (tmp_path / "none.dcm").read_bytes() == (tmp_path / "batch.dcm").read_bytes()
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_a_system_that_takes_no_advice_will_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, there: bool

@@ -145,10 +145,10 @@ def test_a_part_file_exchanged_for_a_link(places: Places, monkeypatch: pytest.Mo
 
     opening = result_file.open_for_writing
 
-    def attack_and_open(descriptor: int) -> Any:
+    def attack_and_open(descriptor: int, *, synced: bool) -> Any:
         part.unlink()
         part.symlink_to(places.outside / "a.dcm")
-        return opening(descriptor)
+        return opening(descriptor, synced=synced)
 
     monkeypatch.setattr(result_file, "open_for_writing", attack_and_open)
     with pytest.raises(DicodecError):

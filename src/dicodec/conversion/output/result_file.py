@@ -236,13 +236,18 @@ class _EarlyFile(io.FileIO):
 
 
 @contextmanager
-def open_for_writing(descriptor: int) -> Iterator[BinaryIO]:
+def open_for_writing(descriptor: int, *, synced: bool = True) -> Iterator[BinaryIO]:
     """Open a part file for writing and patching, by a descriptor that stays open; errors are ours.
 
     What is closed here is a second descriptor, because some file systems tell of a failure then.
+
+    Args:
+        descriptor: of the part file.
+        synced: whether somebody will wait until its bytes are on the disk.
     """
+    kind = _EarlyFile if synced else io.FileIO  # to begin early takes time of whoever does not wait
     with translate_write_errors():
-        file = io.BufferedRandom(_EarlyFile(os.dup(descriptor), "r+"), _JOINED_SIZE)
+        file = io.BufferedRandom(kind(os.dup(descriptor), "r+"), _JOINED_SIZE)
     with translate_write_errors(), file:  # closing writes the rest, and may fail too
         yield file
 
@@ -277,7 +282,7 @@ def open_result(
                 placement=placement,
                 durability=durability,
             ) as part,
-            open_for_writing(part.descriptor) as out,
+            open_for_writing(part.descriptor, synced=durability != NEVER) as out,
         ):
             yield out
         return
