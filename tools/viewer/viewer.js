@@ -12,7 +12,10 @@ const loadFrame = async (instance, frame, accepted) => {
   const imageId = `wadors:${instance}/frames/${frame}`;
   const answer = await fetch(`${instance}/metadata`, { headers: { Accept: "application/dicom+json" } });
   const [metadata] = await answer.json();
-  wadors.metaDataManager.add(imageId, metadata);
+  // It looks for those of any frame under the first one's name.
+  for (const name of [imageId, `wadors:${instance}/frames/1`]) {
+    wadors.metaDataManager.add(name, metadata);
+  }
   const image = await imageLoader.loadImage(imageId);
   const samples = image.voxelManager.getScalarData();
   return {
