@@ -192,17 +192,16 @@ class Ledger:
     def end(self, source: str, outcome: FileOutcome) -> None:
         """Enter the outcome of a source; it is written soon, with others."""
         values: dict[str, Any] = {name: getattr(outcome, name) for name in OUTCOME_COLUMNS}
-        values["source"] = source
         for name, value in values.items():
             if isinstance(value, str):
                 values[name] = encode_text(value)
-        values["finished"] = time.time()
+        key = encode_text(source)
+        values |= {"source": key, "finished": time.time()}
         self._outcomes.append(values)
-        self._reports.append((outcome.json, encode_text(source)))
+        self._reports.append((outcome.json, key))
         if self._keeps_proofs:
-            self._proofs.append((outcome.proof or "", encode_text(source)))
+            self._proofs.append((outcome.proof or "", key))
         if outcome.references is not None:
-            key = encode_text(source)
             self._forgotten.append((key,))
             self._references += [(uid, key) for uid in outcome.references]
             if outcome.instance_uids is not None:
