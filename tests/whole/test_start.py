@@ -110,6 +110,20 @@ def test_modules_that_the_command_loads(
     assert loaded == str(others)
 
 
+def test_threads_load_no_logging(tmp_path: Path) -> None:
+    """`concurrent.futures` loads it and others, which takes as long as a fifth of the start."""
+    run = subprocess.run(
+        [sys.executable, "-c", COUNTED.replace('"numpy"', '"logging", "concurrent.futures"'),
+         "convert", "--to", "explicit-le", str(RLE.with_name("rtdose_rle.dcm")), "-q", "-o",
+         str(tmp_path / "out.dcm"), "--workers", "2"],
+        stdout=subprocess.PIPE, text=True, check=True, env=without_options(),
+    )  # fmt: skip
+    loaded = run.stdout.splitlines()[-1]
+    assert "threading" in loaded
+    assert "logging" not in loaded
+    assert "concurrent" not in loaded
+
+
 PATTERNS = """
 import re
 import sys

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
+from functools import partial
 
 TYPE_CHECKING = False  # for type checkers it is true
-if TYPE_CHECKING:  # imported when threads start, because it takes 10 ms, and few files need it
-    from concurrent.futures import Future, ThreadPoolExecutor
+if TYPE_CHECKING:
     from typing import BinaryIO
+
+    from dicodec.model.threads import Task, Threads
 
 BLOCK_SIZE = 1 << 20
 """Bytes deflated at a time, by any number of threads, so that the stream is the same."""
@@ -34,8 +36,8 @@ class DeflatingWriter:
     def __init__(self, out: BinaryIO, workers: int = 1) -> None:
         self._out = out
         self._workers = workers
-        self._pool: ThreadPoolExecutor | None = None
-        self._waiting: deque[Future[bytes]] = deque()
+        self._threads: Threads | None = None
+        self._waiting: deque[Task[bytes]] = deque()
         self._block = bytearray()
         self._before = b""
         self._written = 0
@@ -54,15 +56,15 @@ class DeflatingWriter:
     def finish(self) -> None:
         """Write the rest, and one NUL if the stream's length is odd."""
         while self._waiting:
-            self._put(self._waiting.popleft().result())
+            self._put(self._waiting.popleft().wait())
         self._put(_deflate_block(bytes(self._block), self._before, last=True))
         if self._written % 2:
             self._put(b"\0")
 
     def close(self) -> None:
         """End the threads."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        if self._threads is not None:
+            self._threads.close()
 
     def _deflate(self) -> None:
         """Have the block deflated; wait for an earlier one if enough are waiting."""
@@ -72,13 +74,15 @@ class DeflatingWriter:
         if self._workers == 1:
             self._put(_deflate_block(block, before, last=False))
             return
-        if self._pool is None:
-            from concurrent.futures import ThreadPoolExecutor
+        if self._threads is None:
+            from dicodec.model.threads import Threads
 
-            self._pool = ThreadPoolExecutor(self._workers, "dicodec-deflate")
+            self._threads = Threads(self._workers, "dicodec-deflate")
         if len(self._waiting) == 2 * self._workers:
-            self._put(self._waiting.popleft().result())
-        self._waiting.append(self._pool.submit(_deflate_block, block, before, last=False))
+            self._put(self._waiting.popleft().wait())
+        self._waiting.append(
+            self._threads.submit(partial(_deflate_block, block, before, last=False))
+        )
 
     def _put(self, data: bytes) -> None:
         self._out.write(data)
