@@ -6,7 +6,7 @@ import os
 import time
 from _thread import allocate_lock  # of the library reference; `threading` takes 1 ms
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator
 from functools import partial
 
 from dicodec.errors import LimitExceededError
@@ -15,7 +15,7 @@ from dicodec.model.limits import RAISES_EXPANSION, Limits
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:  # imported when threads are started: it takes 1 ms, and one frame needs none
-    from dicodec.model.threads import Task, Threads
+    from dicodec.model.threads import Task
 
 FRAMES_IN_FLIGHT_PER_WORKER = 2
 BYTES_IN_FLIGHT = 96 << 20
@@ -80,8 +80,14 @@ def map_frames[Result](
     window = min(workers * FRAMES_IN_FLIGHT_PER_WORKER, _count_affordable(frame_size))
     from dicodec.model.threads import Threads
 
+    waiting: deque[Task[Result]] = deque()
     with Threads(workers, "dicodec-frame") as threads:
-        yield from _map_in_order(threads, work, range(frames), window)
+        for frame in range(frames):
+            if len(waiting) == window:
+                yield waiting.popleft().wait()
+            waiting.append(threads.submit(partial(work, frame)))
+        while waiting:
+            yield waiting.popleft().wait()
 
 
 def bound_time[Result](
@@ -122,15 +128,3 @@ def bound_time[Result](
         return result
 
     return bounded
-
-
-def _map_in_order[Item, Result](
-    threads: Threads, work: Callable[[Item], Result], items: Iterable[Item], limit: int
-) -> Iterator[Result]:
-    waiting: deque[Task[Result]] = deque()
-    for item in items:
-        if len(waiting) == limit:
-            yield waiting.popleft().wait()
-        waiting.append(threads.submit(partial(work, item)))
-    while waiting:
-        yield waiting.popleft().wait()
