@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+import weakref
 from functools import partial
 
 import pytest
@@ -86,6 +87,20 @@ def test_a_result_is_not_kept_by_the_thread() -> None:
         while not Large.ended and time.monotonic() < end:
             time.sleep(0.001)
         assert Large.ended
+
+
+def test_what_a_call_was_given_is_not_kept_until_its_result_is_taken() -> None:
+    class Block:
+        pass
+
+    block = Block()
+    seen = weakref.ref(block)
+    with Threads(1, "test") as threads:
+        task = threads.submit(partial(id, block))
+        del block
+        threads.submit(lambda: None).wait()  # it comes behind the first
+        assert seen() is None
+        task.wait()
 
 
 def test_closing_drops_what_is_not_begun_and_waits_for_the_rest() -> None:

@@ -30,9 +30,11 @@ class Task[Result]:
         self._ended.acquire()
 
     def run(self) -> None:
-        """Make the call."""
+        """Make the call; once only."""
+        call = self._call
+        del self._call  # what it is given may be large, and the result may wait for its turn
         try:
-            self._result = self._call()
+            self._result = call()
         except BaseException as fault:  # whoever waits gets it
             self._fault = fault
         self._ended.release()

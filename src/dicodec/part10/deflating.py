@@ -7,7 +7,7 @@ from collections import deque
 from functools import partial
 
 TYPE_CHECKING = False  # for type checkers it is true
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # threads are imported when they start, because few files need them
     from typing import BinaryIO
 
     from dicodec.model.threads import Task, Threads
