@@ -323,6 +323,20 @@ def test_sequences_get_vrs_with_their_items() -> None:
     forget()
 
 
+def test_calls_end_where_a_private_creator_has_to_be_read() -> None:
+    """Its block is known from there on, so what follows it takes one call."""
+    assert COMPILED is not None
+    raw = implicit(0x00100010, b"ab") + b"".join(
+        implicit(creator, b"BLOCKS") + implicit(creator + 0xFF0, b"12") * 3
+        for creator in (0x00190010, 0x00210010)
+    )
+    add(raw, Limits())  # teaches
+    with patch.object(reencode, "COMPILED", wraps=COMPILED) as kernels:
+        add(raw, Limits())
+    assert kernels.add_vrs.call_count == 3
+    forget()
+
+
 def test_values_that_would_be_misread_are_converted_every_time() -> None:
     """Slice Thickness (DS) that is stated as FD, Rows (US) that are stated as IS."""
     raw = element(0x00180050, "FD", bytes(6) + b"\xf0\x3f") + element(0x00280010, "IS", b"12")

@@ -62,8 +62,8 @@ def learn_vr(tag: int, header: VrHeader, level: Level, blocks: dict[int, dict[in
         vr = find_private_vr(creator, tag)
         if len(known) < _MOST and (vr is None or HEADERS.get(vr.encode()) is header):
             known[tag] = _NUMBERS[header.name]
-    else:
-        blocks.pop(tag, None)  # a Private Creator, perhaps another one than before
+    elif tag in level.creators:  # perhaps another one than before
+        blocks[tag] = _get_known_of(level.creators[tag])
 
 
 def _get_known_of(creator: str) -> dict[int, int]:

@@ -187,12 +187,11 @@ class _Reencoder:
         known_vrs = (SETTLED,) if explicit else (KNOWN, blocks)
         levels_left = self._context.limits.nesting_depth - depth
         while position < end:
-            if kernel is not None:  # as below, for elements that need no second look
-                content, after = kernel(buffer, position, end, levels_left, *known_vrs)
-                if after > position:
-                    out.append(content)
-                    position = after
-                    continue
+            if kernel is not None:  # as below, up to an element that needs a second look
+                content, position = kernel(buffer, position, end, levels_left, *known_vrs)
+                out.append(content)
+                if position == end:
+                    break
             if end - position < 8:
                 raise self._make_truncated_error(position, "the data set ends inside an element")
             if explicit:
