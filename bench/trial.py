@@ -71,7 +71,8 @@ class Row:
         made_of, made_to: transfer syntaxes.
         figures: of dicodec first, then the peers that can do it at all.
         codec: seconds of the codec alone, 0 where the row has none.
-        copied, synced: seconds of `cp` of the source, and of `cp` that also reaches the disk.
+        copied, synced: seconds of `cp` of the native files, the larger side of the row, and of `cp`
+            that also reaches the disk.
     """
 
     workload: str
@@ -169,7 +170,7 @@ class Trial:
         ]
         said = {tool.name: tool.command(work) for tool in doers}
         commands = {name: command for name, command in said.items() if command is not None}
-        copies = {"cp": _copy(work), "cp + sync": _copy(work, sync=True)}
+        copies = {"cp": _copy(native, work), "cp + sync": _copy(native, work, sync=True)}
         runs: dict[str, list[Run]] = {name: [] for name in (*commands, *copies)}
         found: dict[str, dict[str, Any]] = {name: {} for name in commands}
         for repeat in range(self.repeats):
@@ -238,11 +239,11 @@ def _again(name: str, runs: dict[str, list[Run]], found: dict[str, dict[str, Any
     return name not in found or name == "dicodec" or runs[name][0].wall < NEAR * min(peers)
 
 
-def _copy(work: Work, *, sync: bool = False) -> Command:
+def _copy(native: Path, work: Work, *, sync: bool = False) -> Command:
     if not sync:
-        return ["cp", "-r", work.source / ".", work.target]
+        return ["cp", "-r", native / ".", work.target]
     told = 'cp -r "$0"/. "$1" && cd "$1" && sync *'
-    return ["sh", "-c", told, work.source, work.target]
+    return ["sh", "-c", told, native, work.target]
 
 
 def _codec_alone(native: Path, compressed: Path, syntax: str) -> dict[str, float]:
