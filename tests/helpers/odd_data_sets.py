@@ -351,6 +351,10 @@ CASES: dict[str, Oddness] = {
     "command elements": Oddness(
         ("reserved-group",), lambda: with_part(0x00000002, element(0x00000002, "UI", b"1.2.3\0"))
     ),
+    "element of the delimiters' group": Oddness(
+        ("reserved-group",),
+        lambda: with_part(NAME, parts()[NAME] + element(0xFFFEE0FF, "LO", b"abcd")),
+    ),
     "file meta behind a group length": Oddness(
         ("no-file-meta", "no-transfer-syntax", "group-length", "reserved-group"),
         lambda: whole()[:132] + b"\x4a" + whole()[133:],

@@ -19,6 +19,7 @@ from dicodec.model.records import NamedTuple
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.element_span import RECORD_SIZE, ElementSpan, PackedSpans, pack_span
 from dicodec.part10.encoding import (
+    DELIMITER_GROUP,
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
@@ -217,7 +218,7 @@ class Walker:
                     offset=position,
                     hint=make_limit_hint("elements=NUMBER"),
                 )
-            if group == 0xFFFE:
+            if group == DELIMITER_GROUP:
                 if tag == ITEM_DELIMITER and depth:
                     return
                 if tag == SEQUENCE_DELIMITER and last and _may_be_short(last, position):

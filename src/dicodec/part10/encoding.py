@@ -39,8 +39,12 @@ _PACK_TAG = {True: struct.Struct("<HH").pack, False: struct.Struct(">HH").pack}
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
-RESERVED_GROUPS = frozenset({0x0000, 0x0002})
-"""Groups of commands and of File Meta Information, which no data set has (PS3.5 7.1)."""
+DELIMITER_GROUP = 0xFFFE
+"""Group of items and delimiters, which are no elements (PS3.5 7.5)."""
+
+RESERVED_GROUPS = frozenset({0x0000, 0x0002, DELIMITER_GROUP})
+"""Groups of which no data set has elements: also those of commands and of File Meta Information
+(PS3.5 7.1)."""
 
 
 def encode_tag(tag: int, encoding: DataSetEncoding) -> bytes:

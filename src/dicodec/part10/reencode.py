@@ -24,6 +24,7 @@ from dicodec.part10.elements import (
     items_state_vrs,
 )
 from dicodec.part10.encoding import (
+    DELIMITER_GROUP,
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     UNDEFINED_LENGTH,
@@ -199,7 +200,7 @@ class _Reencoder:
             else:
                 group, number, length = read_implicit(buffer, position)
             tag = group << 16 | number
-            if group == 0xFFFE:
+            if group == DELIMITER_GROUP:
                 if tag == ITEM_DELIMITER:
                     return position
                 self._skip_stray(tag, position)

@@ -235,8 +235,9 @@ _ROWS = (
                "it is left out, as in every result", "PS3.5 7.2"),
     OddityKind(Id.RESERVED_GROUP, _WRONG,
                "an element of group 0000 or 0002 in a data set, as behind damage in File Meta "
-               "Information", "nothing", "it is left out; at the start of a data set it is in "
-               "every result", "PS3.5 7.1"),
+               "Information, or one of group FFFE that is no item and no delimiter", "nothing",
+               "it is left out; those that begin a data set, and those of FFFE in it, from every "
+               "result", "PS3.5 7.1"),
     OddityKind(Id.UNORDERED_ELEMENT, _WRONG, "a tag lower than one before it",
                "as if in its place", "it is in its place", "PS3.5 7.1"),
     OddityKind(Id.DUPLICATE_ELEMENT, _DOUBTFUL, "a tag for the second time", "the first counts",

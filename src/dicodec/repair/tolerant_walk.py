@@ -19,9 +19,11 @@ from dicodec.part10.elements import (
     Walker,
 )
 from dicodec.part10.encoding import (
+    DELIMITER_GROUP,
     EXPLICIT_LITTLE,
     UNDEFINED_LENGTH,
     DataSetEncoding,
+    format_tag,
 )
 from dicodec.part10.file_meta import guess_encoding
 from dicodec.part10.image_attributes import describe_image
@@ -37,7 +39,7 @@ from dicodec.repair.placed_values import Entry, Place
 from dicodec.repair.value_extents import UndelimitedValue, UndelimitedValueError
 
 _PIXEL_GROUP = 0x7FE0
-_LATE_GROUPS = frozenset({0x7FE0, 0xFFFA, 0xFFFC, 0xFFFE})
+_LATE_GROUPS = frozenset({0x7FE0, 0xFFFA, 0xFFFC, DELIMITER_GROUP})
 _LOW_BYTES = frozenset(group & 0xFF for group in _LATE_GROUPS)
 _ALL_VRS = LONG_FORM | SHORT_FORM
 _SWAPPED_ITEM_GROUP = b"\xff\xfe"
@@ -156,7 +158,12 @@ class _Walk:
             return
         entry = self._tree.read_element(self._position, end, self._place, self._previous)
         self._states_vrs |= bool(entry.vr)
-        self._take(entry)
+        if entry.tag >> 16 == DELIMITER_GROUP:
+            # A reader of the result would take it for the end of a sequence, or for no element.
+            self._note(OddityId.RESERVED_GROUP, f"{format_tag(entry.tag)} is in the data set")
+            self._position = entry.end
+        else:
+            self._take(entry)
 
     def _take(self, entry: Entry) -> None:
         if entry.pieces is not None:

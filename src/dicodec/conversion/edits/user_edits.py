@@ -12,7 +12,12 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import find_keyword, parse_tag
 from dicodec.part10.directory_records import DIRECTORY_TAGS, is_directory
-from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, format_tag
+from dicodec.part10.encoding import (
+    DELIMITER_GROUP,
+    EXPLICIT_LITTLE,
+    DataSetEncoding,
+    format_tag,
+)
 from dicodec.part10.values import encode_user_value
 
 _NOT_TO_EDIT = frozenset(
@@ -33,7 +38,6 @@ A user cannot set or remove them.
 
 _FIRST_GROUP = 0x0008
 _DIRECTORY_GROUP = 0x0004
-_DELIMITER_GROUP = 0xFFFE
 
 
 def make_user_edits(
@@ -181,7 +185,7 @@ def find_editable_tag(name: str) -> int:
     group = tag >> 16
     # Group Lengths are retired; groups 0 to 7 and FFFE are not elements of a data set, but for
     # group 4 in a DICOMDIR.
-    outside = (group < _FIRST_GROUP and group != _DIRECTORY_GROUP) or group == _DELIMITER_GROUP
+    outside = (group < _FIRST_GROUP and group != _DIRECTORY_GROUP) or group == DELIMITER_GROUP
     structural = not tag & 0xFFFF or outside
     if tag in _NOT_TO_EDIT or structural:
         raise InvalidOptionError(

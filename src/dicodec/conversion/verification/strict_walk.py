@@ -16,6 +16,7 @@ from dicodec.model.findings import OddityId
 from dicodec.model.records import NamedTuple
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.encoding import (
+    DELIMITER_GROUP,
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     UNDEFINED_LENGTH,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 _WINDOW = 1 << 16
 _LONGEST_HEADER = 12
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xE000, 0xE00D, 0xE0DD
-_DELIMITERS = 0xFFFE
 _DEEPEST = 128
 _MOST_FAULTS = 1000
 _UNPACK = {
@@ -152,7 +152,7 @@ class _Walk:
             index = self._index(position, _LONGEST_HEADER)
             window = self._window
             group, number, letters, length = head(window, index)
-            if group == _DELIMITERS:
+            if group == DELIMITER_GROUP:
                 if number == _ITEM_END and end < 0:
                     return position
                 self._note_fault(
@@ -299,7 +299,7 @@ class _Walk:
             raise _BrokenError
         index = self._index(position, 8)
         group, number, length = _UNPACK[encoding.order][1](self._window, index)
-        if group != _DELIMITERS:
+        if group != DELIMITER_GROUP:
             return 0, length
         if number == _SEQUENCE_END and length:
             self._note_fault(
