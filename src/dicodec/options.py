@@ -69,7 +69,8 @@ class ConversionOptions:
             "independent" has GDCM decode it too, in a process of its own, and is an error if
             GDCM cannot.
         workers: 1 to 256, threads that decode and encode frames; None for one a core.
-        timeout: 0.1 to 604800, seconds that an engine's process may take; None for no bound.
+        timeout: 0.1 to 604800, seconds that an engine's process may take; None for 120, and 5
+            for each MB of native frames.
         limits: bounds on the claims of a source.
     """
 

@@ -345,6 +345,7 @@ _ROWS = (
     Option(
         "timeout", Number(0.1, 7 * 24 * 3600, whole=False),
         "seconds that a file of a batch may take, or another engine",
+        "Without it GDCM has 120, and 5 for each MB of frames",
         metavar="S", taken_by=(RULE,),
     ),
     Option(

@@ -11,6 +11,7 @@ import pydicom
 import pydicom.data
 import pytest
 
+import dicodec
 from dicodec.conversion.gdcm import GDCM_TARGETS, convert_file, engine
 from dicodec.conversion.gdcm.engine import keeps_samples
 from dicodec.errors import EngineCrashedError, EngineError
@@ -52,7 +53,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str) -> None
 
 def test_version_and_time_are_told(image: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.dcm"
-    outcome = convert_file(str(image), str(target), syntax_of("rle"), AS_GDCM_LIKES)
+    outcome = convert_file(str(image), str(target), syntax_of("rle"), AS_GDCM_LIKES, timeout=60)
     assert outcome.version.startswith("3.")
     assert 0 < outcome.seconds < 60
     assert str(pydicom.dcmread(target).file_meta.TransferSyntaxUID) == syntax_of("rle").uid
@@ -64,7 +65,7 @@ def test_gdcm_stays_out_of_this_process(image: Path, tmp_path: Path) -> None:
         "from dicodec.model.encoder_settings import EncoderSettings\n"
         "from dicodec.model.transfer_syntax import find_by_name\n"
         f"source, target = {str(image)!r}, {str(tmp_path / 'o')!r}\n"
-        "g.convert_file(source, target, find_by_name('rle'), EncoderSettings())\n"
+        "g.convert_file(source, target, find_by_name('rle'), EncoderSettings(), timeout=60)\n"
         "sys.exit('gdcm' in sys.modules or '_gdcm' in sys.modules)"
     )
     assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", code]) == 0
@@ -121,6 +122,25 @@ def test_a_late_child_is_killed(
             str(image), str(tmp_path / "out.dcm"), syntax_of("rle"), AS_GDCM_LIKES, timeout=0.3
         )
     assert not isinstance(caught.value, EngineCrashedError)
+
+
+def test_a_child_that_never_ends_is_killed_without_a_timeout_too(
+    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch, tmp_path, "import time; time.sleep(600)")
+    monkeypatch.setattr(engine, "_LEAST_SECONDS", 0.2)
+    monkeypatch.setattr(engine, "_SECONDS_PER_BYTE", 1e-6)
+    target = tmp_path / "out.dcm"
+    with pytest.raises(EngineError, match=r"more than 0\.\d+ s and was stopped") as caught:
+        dicodec.convert(image, target, to="rle", engine="gdcm")
+    assert "`timeout`" in (caught.value.hint or "")
+    assert not target.exists()
+
+
+def test_the_bound_grows_with_the_frames() -> None:
+    assert engine.bound_seconds(None, 0) == 120
+    assert engine.bound_seconds(None, 100_000_000) == 620
+    assert engine.bound_seconds(0.5, 100_000_000) == 0.5
 
 
 def test_noise_does_not_reach_the_answer(

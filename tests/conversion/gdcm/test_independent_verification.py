@@ -12,7 +12,7 @@ import pytest
 from dicodec import ConversionOptions, convert, convert_bytes
 from dicodec.cli.main import run
 from dicodec.codecs import jpeg_ls, rle
-from dicodec.conversion.gdcm import engine, independent_verification
+from dicodec.conversion.gdcm import engine
 from dicodec.errors import InvalidOptionError, NoWitnessError, VerificationError
 from helpers.data_set_bytes import element, file_of, item, nested, sequence
 from helpers.icons import with_elements
@@ -160,8 +160,8 @@ def test_gdcm_that_does_not_end_is_stopped_without_a_timeout_too(
     """It takes six times as long for each level of sequences: nobody waits for 30."""
     source = tmp_path / "source.dcm"
     source.write_bytes(with_elements(CONTENT, sequence(0x00081140, item(nested(30)))))
-    monkeypatch.setattr(independent_verification, "_LEAST_SECONDS", 1.0)
-    monkeypatch.setattr(independent_verification, "_SECONDS_PER_BYTE", 0.0)
+    monkeypatch.setattr(engine, "_LEAST_SECONDS", 1.0)
+    monkeypatch.setattr(engine, "_SECONDS_PER_BYTE", 0.0)
 
     with pytest.raises(NoWitnessError, match="GDCM took more than 1 s and was stopped"):
         convert(source, source, to="rle", overwrite=True, verify="independent")

@@ -136,7 +136,7 @@ def _ask_witness(
     path: str, name: str, fields: dict[str, Any], limits: Limits, frames: int
 ) -> Finding:
     """Have GDCM decode a file in a process of its own, and compare the samples."""
-    from dicodec.conversion.gdcm import decode_file, find_reason_against
+    from dicodec.conversion.gdcm import bound_seconds, decode_file, find_reason_against
     from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss
     from dicodec.part10.temporary import TemporaryFolder
     from dicodec.repair.opening import open_tolerantly
@@ -149,7 +149,8 @@ def _ask_witness(
     with TemporaryFolder() as made:
         decoded = str(Path(made) / "decoded.dcm")
         try:
-            outcome = decode_file(path, decoded)
+            size = 0 if image is None else image.native_size
+            outcome = decode_file(path, decoded, timeout=bound_seconds(None, size))
             now = describe_frames(decoded, limits, count_cores())
         except (EngineError, DicodecError) as error:
             return Finding(name, None, error.message, frames)

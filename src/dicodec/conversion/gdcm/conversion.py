@@ -15,7 +15,7 @@ from dicodec.conversion.edits.lossy_compression import make_lossy_edits
 from dicodec.conversion.edits.user_edits import make_user_edits
 from dicodec.conversion.frames.pipeline import PipelineResult, run_plan
 from dicodec.conversion.gdcm.capability import find_reason_against
-from dicodec.conversion.gdcm.engine import convert_file, keeps_samples
+from dicodec.conversion.gdcm.engine import bound_seconds, convert_file, keeps_samples
 from dicodec.conversion.planning.conversion_plan import Action, Conversion, ConversionPlan
 from dicodec.conversion.verification.frames import Verification, verify_samples
 from dicodec.errors import DicodecError, EngineError, UnsupportedImageError
@@ -82,7 +82,9 @@ def convert_by_gdcm(conversion: Conversion, out: BinaryIO) -> GdcmResult:
         TemporaryFolder() as folder,
     ):
         written = str(Path(folder) / "result.dcm")
-        outcome = convert_file(source, written, plan.target, settings, timeout=options.timeout)
+        size = 0 if plan.pixels is None else plan.pixels.stated.native_size
+        timeout = bound_seconds(options.timeout, size)
+        outcome = convert_file(source, written, plan.target, settings, timeout=timeout)
         try:
             with open_dicom(written, options.limits.for_result()) as made:
                 verification = _check_result(conversion, made)

@@ -31,6 +31,12 @@ _CHILD = Path(__file__).with_name("child.py")
 _WORDS_KEPT = 2000
 """Characters of GDCM's own output that an error carries, from the end."""
 
+_LEAST_SECONDS, _SECONDS_PER_BYTE = 120.0, 5e-6
+"""Far more than GDCM takes for a file and for each byte of its native frames.
+
+It reads sequences of undefined length below one of defined length in six times the time for each
+level, 0.1 s for 8 levels and 4 s for 10, so that there are files that it does not get through."""
+
 
 def keeps_samples(settings: EncoderSettings, syntax: TransferSyntax) -> bool:
     """Say whether GDCM keeps the samples unchanged in a transfer syntax, with some settings."""
@@ -54,13 +60,23 @@ class GdcmOutcome:
     seconds: float
 
 
+def bound_seconds(timeout: float | None, native_size: int) -> float:
+    """Return how many seconds GDCM may take: the timeout if one is set, else a bound by size.
+
+    Args:
+        timeout: seconds, or None.
+        native_size: bytes of the native frames.
+    """
+    return _LEAST_SECONDS + _SECONDS_PER_BYTE * native_size if timeout is None else timeout
+
+
 def convert_file(
     source: str,
     target: str,
     syntax: TransferSyntax,
     settings: EncoderSettings,
     *,
-    timeout: float | None = None,
+    timeout: float,
 ) -> GdcmOutcome:
     """Convert one file with GDCM: read, transcode, write, in a process that then ends.
 
@@ -84,7 +100,7 @@ def convert_file(
     return _run_child(request, syntax, timeout)
 
 
-def decode_file(source: str, target: str, *, timeout: float | None = None) -> GdcmOutcome:
+def decode_file(source: str, target: str, *, timeout: float) -> GdcmOutcome:
     """Have GDCM decode all frames of a file into a native one, for its samples.
 
     Attributes are not to be relied on, less than after `convert_file`.
@@ -120,9 +136,7 @@ def _make_request(
     }
 
 
-def _run_child(
-    request: dict[str, object], syntax: TransferSyntax, timeout: float | None
-) -> GdcmOutcome:
+def _run_child(request: dict[str, object], syntax: TransferSyntax, timeout: float) -> GdcmOutcome:
     source = str(request["source"])
     started = time.perf_counter()
     with tempfile.TemporaryFile() as printed:
@@ -141,6 +155,7 @@ def _run_child(
             raise EngineError(
                 f"GDCM took more than {timeout:g} s and was stopped{_quote(_quote_end(printed))}",
                 path=source,
+                hint="`timeout` gives it more",
             ) from cause
         words = _quote_end(printed)
     if run.returncode != 0 or not run.stdout:

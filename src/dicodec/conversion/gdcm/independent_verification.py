@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from dicodec.conversion.gdcm import decode_file, find_reason_against
+from dicodec.conversion.gdcm import bound_seconds, decode_file, find_reason_against
 from dicodec.conversion.planning.conversion_plan import Conversion, PixelPlan
 from dicodec.conversion.verification.frames import verify_same_samples, verify_samples
 from dicodec.errors import DicodecError, EngineError, NoWitnessError, VerificationError
@@ -30,11 +30,6 @@ if TYPE_CHECKING:
 _DECODERS_APART = 2
 """How far the samples of two right decoders of one lossy stream may be apart: each is allowed to be
 1 off by ISO/IEC 10918-2 and 15444-4, which leave the last digit of the transform open."""
-
-_LEAST_SECONDS, _SECONDS_PER_BYTE = 120.0, 5e-6
-"""How long GDCM may take for a file, and for each byte of its native frames, if no timeout is set.
-It reads sequences of undefined length below one of defined length in six times the time for each
-level: 0.1 s for 8 levels, 4 s for 10. Frames take it a small part of this."""
 
 _HINT = "`verify=True` uses dicodec's own decoders"
 
@@ -91,9 +86,7 @@ def _decode(file: DicomFile, path: str | None, options: ConversionOptions) -> It
         provide_path(file.source, path) as name,
     ):
         written = str(Path(folder) / "decoded.dcm")
-        timeout = options.timeout
-        if timeout is None:
-            timeout = _LEAST_SECONDS + _SECONDS_PER_BYTE * file.frames.image.native_size
+        timeout = bound_seconds(options.timeout, file.frames.image.native_size)
         try:
             outcome = decode_file(name, written, timeout=timeout)
         except EngineError as error:
