@@ -87,13 +87,13 @@ class ResultMapping:
         """Have references between results follow new SOP Instance UIDs."""
 
         def list_items() -> Iterator[tuple[_Uids, Item]]:
-            for number, _, target, uids in self._ledger.read_stale_references():
+            for number, _, target, uids in self._ledger.references.read_stale():
                 reference = SourceReference(target, 0, 0, named=True)
                 item = Item(reference, target, root=self._root, uids=tuple(uids.items()))
                 yield _Uids(number, uids), item
 
         def enter(key: _Uids, version: Any) -> None:
-            self._ledger.enter_mapped(key.number, version, key.uids)
+            self._ledger.references.enter_mapped(key.number, version, key.uids)
             self._summary.mapped_references += 1
 
         self._carry_out(_MAP_REFERENCES, list_items(), enter)

@@ -95,9 +95,9 @@ class Batch:
         self._scheduler = Scheduler(sources, work, options, ledger, same, self.summary)
         ledger.start(digest, arguments)
         if work.references:
-            ledger.keep_references()
+            ledger.references.keep()
         if work.proofs and not work.dry_run:
-            ledger.keep_proofs()
+            ledger.proofs.keep()
         self._sampling: SizeSampling | None = None
         if options.estimate_seconds:
             from dicodec.batch.estimation.sampling import SizeSampling
@@ -147,7 +147,7 @@ class Batch:
         if self._work.references and not self.summary.interrupted:
             if mapping is not None:
                 mapping.map_references()
-            self.summary.stale_references = self._ledger.count_stale_references()
+            self.summary.stale_references = self._ledger.references.count_stale()
         if mapping is not None and not self.summary.interrupted:
             mapping.map_directories()
         if self._work.layout is not None:

@@ -7,16 +7,16 @@ in which a run found them, whatever order they were converted in.
 
 from __future__ import annotations
 
-import errno
 import os
 import sqlite3
 import stat
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 
+from dicodec.batch.ledger.ledger_lock import LedgerLock
+from dicodec.batch.ledger.proofs import Proofs
+from dicodec.batch.ledger.references import References
 from dicodec.batch.ledger.sqlite_file import (
     DatabaseFormat,
     decode_value,
@@ -29,8 +29,6 @@ from dicodec.batch.ledger.tables import (
     COLUMNS,
     END,
     OUTCOME_COLUMNS,
-    PROOF_SCHEMA,
-    REFERENCE_SCHEMA,
     SCHEMA,
     VERSION,
     FileOutcome,
@@ -39,13 +37,11 @@ from dicodec.batch.ledger.tables import (
     State,
 )
 from dicodec.batch.ledger.totals import By, Total, make_query, make_total
-from dicodec.errors import DicodecError, InvalidOptionError, TargetUnavailableError, WriteError
-from dicodec.model.platforms import lock_file
-from dicodec.part10.beneath import open_private
+from dicodec.errors import DicodecError, InvalidOptionError, WriteError
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
-    from typing import IO, Any, Self
+    from typing import Any, Self
 
 _FORMAT = DatabaseFormat("ledger", APPLICATION, VERSION, SCHEMA)
 
@@ -60,6 +56,11 @@ class Ledger:
         path: its file; "" for a temporary ledger that is gone with this object.
         writing: whether to make a missing ledger, and to keep other writers out.
 
+    Attributes:
+        references: which results refer to which instances, if that is kept.
+        proofs: what a manifest says of results, if that is kept.
+        run: number of the run that writes; 0 before it starts.
+
     Raises:
         InvalidOptionError: the file is missing, is not a ledger, or another process writes it.
         TargetUnavailableError: the ledger cannot be made there.
@@ -67,18 +68,13 @@ class Ledger:
 
     def __init__(self, path: str, *, writing: bool) -> None:
         self.path = path
-        self._lock: IO[bytes] | None = None
+        self._lock: LedgerLock | None = None
         self._outcomes: list[dict[str, Any]] = []
         self._reports: list[tuple[str, Any]] = []
-        self._forgotten: list[tuple[Any]] = []
-        self._references: list[tuple[str, Any]] = []
-        self._renewed: list[tuple[str, str, Any]] = []
-        self._proofs: list[tuple[str, Any]] = []
-        self._keeps_proofs = False
         self._committed = time.monotonic()
         self.run = 0
         if path and writing:
-            self._lock = _lock(path)
+            self._lock = LedgerLock(path)
         elif path:
             _check_there(path)
         try:
@@ -86,8 +82,8 @@ class Ledger:
         except DicodecError:
             self._unlock()
             raise
-        if path and writing:
-            self._keeps_proofs = self._has_proofs()
+        self.references = References(self._connection, self.flush)
+        self.proofs = Proofs(self._connection, self.flush)
 
     def __enter__(self) -> Self:
         return self
@@ -106,9 +102,7 @@ class Ledger:
 
     def _unlock(self) -> None:
         if self._lock is not None:
-            with suppress(OSError):
-                Path(self._lock.name).unlink()
-            self._lock.close()
+            self._lock.release()
 
     # Writing.
 
@@ -199,13 +193,8 @@ class Ledger:
         values |= {"source": key, "finished": time.time()}
         self._outcomes.append(values)
         self._reports.append((outcome.json, key))
-        if self._keeps_proofs:
-            self._proofs.append((outcome.proof or "", key))
-        if outcome.references is not None:
-            self._forgotten.append((key,))
-            self._references += [(uid, key) for uid in outcome.references]
-            if outcome.instance_uids is not None:
-                self._renewed.append((*outcome.instance_uids, key))
+        self.references.hold(key, outcome)
+        self.proofs.hold(key, outcome)
         held = len(self._outcomes)
         if held >= _COMMIT_ENTRIES or time.monotonic() - self._committed > _COMMIT_SECONDS:
             self.flush()
@@ -225,8 +214,8 @@ class Ledger:
                     " SELECT id, ? FROM file WHERE source = ?",
                     self._reports,
                 )
-            self._write_references()
-            self._write_proofs()
+            self.references.write()
+            self.proofs.write()
             execute(BEGIN, begun)
             self._connection.execute("COMMIT")
         except sqlite3.Error as cause:
@@ -234,94 +223,11 @@ class Ledger:
         finally:
             if self._connection.in_transaction:  # the next one could not begin
                 self._connection.rollback()
-        for held in (
-            self._outcomes,
-            self._reports,
-            self._forgotten,
-            self._references,
-            self._renewed,
-            self._proofs,
-        ):
-            held.clear()
+        self._outcomes.clear()
+        self._reports.clear()
+        self.references.let_go()
+        self.proofs.let_go()
         self._committed = time.monotonic()
-
-    def _write_references(self) -> None:
-        execute = self._connection.executemany
-        if not self._forgotten:
-            return
-        for table in ("renewed", "reference"):
-            execute(
-                f"DELETE FROM {table} WHERE file = (SELECT id FROM file WHERE source = ?)",
-                self._forgotten,
-            )
-        execute(
-            "INSERT OR IGNORE INTO reference (file, uid) SELECT id, ? FROM file WHERE source = ?",
-            self._references,
-        )
-        execute(
-            "INSERT INTO renewed (file, old, new) SELECT id, ?, ? FROM file WHERE source = ?",
-            self._renewed,
-        )
-
-    def _write_proofs(self) -> None:
-        """Write the proofs of results; those of older results go, which are not there any more."""
-        if self._proofs:
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO proof (file, json) SELECT id, ? FROM file WHERE source = ?",
-                self._proofs,
-            )
-            self._connection.execute("DELETE FROM proof WHERE json = ''")
-
-    def keep_proofs(self) -> None:
-        """Make the table for proofs, if this ledger has none."""
-        self._connection.executescript(PROOF_SCHEMA)
-        self._keeps_proofs = True
-
-    def _has_proofs(self) -> bool:
-        query = "SELECT count(*) FROM sqlite_schema WHERE name = 'proof'"
-        return bool(self._connection.execute(query).fetchone()[0])
-
-    def count_proofs(self) -> tuple[int, int]:
-        """Return how many finished sources have a proof, and how many have none."""
-        self.flush()
-        proved, finished = self._connection.execute(
-            "SELECT count(proof.file), count(*) FROM file LEFT JOIN proof ON proof.file = file.id"
-            " WHERE state IN ('done', 'left alone')"
-        ).fetchone()
-        return proved, finished - proved
-
-    def read_proofs(self) -> Iterator[tuple[str, str]]:
-        """Yield (target, proof) of finished sources, by target."""
-        rows = self._connection.execute(
-            "SELECT target, json FROM file JOIN proof ON proof.file = file.id"
-            " WHERE state IN ('done', 'left alone') ORDER BY target"
-        )
-        for target, text in rows:
-            yield decode_value(target), text
-
-    def keep_references(self) -> None:
-        """Make the tables for references, if this ledger has none."""
-        self._connection.executescript(REFERENCE_SCHEMA)
-
-    def read_stale_references(self) -> Iterator[tuple[int, str, str, dict[str, str]]]:
-        """Yield (id, source, target, new UIDs by old ones) of results that refer to old UIDs.
-
-        An old UID that has become two new ones, because two sources had it, is left out.
-        """
-        self.flush()
-        self._connection.executescript("DROP TABLE IF EXISTS temp.stale")
-        self._connection.execute(  # entries made meanwhile change nothing here
-            "CREATE TEMP TABLE stale AS"
-            " SELECT file.id AS file, source, target, uid, min(new) AS new FROM reference"
-            " JOIN renewed ON renewed.old = reference.uid AND renewed.file <> reference.file"
-            " JOIN file ON file.id = reference.file"
-            " WHERE state IN ('done', 'left alone') AND target IS NOT NULL"
-            " GROUP BY file.id, uid HAVING count(DISTINCT new) = 1 ORDER BY file.id"
-        )
-        rows = self._connection.execute("SELECT * FROM temp.stale ORDER BY rowid")
-        for (number, source, target), group in groupby(rows, key=lambda row: row[:3]):
-            uids = {old: new for *_, old, new in group}
-            yield number, decode_value(source), decode_value(target), uids
 
     def count_case_collisions(self) -> int:
         """Return how many results of this run have paths that are others' but for case."""
@@ -333,34 +239,6 @@ class Ledger:
             (self.run,),
         ).fetchone()[0]
         return count
-
-    def count_stale_references(self) -> int:
-        """Return how many results refer to instances of this ledger that have new UIDs."""
-        self.flush()
-        count: int = self._connection.execute(
-            "SELECT count(DISTINCT reference.file) FROM reference"
-            " JOIN renewed ON renewed.old = reference.uid AND renewed.file <> reference.file"
-            " JOIN file ON file.id = reference.file WHERE state IN ('done', 'left alone')"
-        ).fetchone()[0]
-        return count
-
-    def enter_mapped(self, number: int, version: tuple[int, int], uids: Mapping[str, str]) -> None:
-        """Enter that the references of a result were mapped.
-
-        Args:
-            number: id of the source.
-            version: size of the result and the time of its last change.
-            uids: new UIDs by old ones.
-        """
-        execute = self._connection.execute
-        execute(
-            "UPDATE file SET target_size = ?, target_modified = ? WHERE id = ?", (*version, number)
-        )
-        for old, new in uids.items():
-            execute(
-                "UPDATE OR REPLACE reference SET uid = ? WHERE file = ? AND uid = ?",
-                (new, number, old),
-            )
 
     def enter_replaced(self, source: str, digest: str, version: tuple[int, int] | None) -> None:
         """Enter that a source was replaced although it is not converted.
@@ -533,15 +411,6 @@ def _make_entry(row: tuple[Any, ...]) -> LedgerEntry:
     return LedgerEntry(*values)
 
 
-def _take_lock(descriptor: int) -> None:
-    """Lock a file if the operating system has such locks."""
-    try:
-        lock_file(descriptor)
-    except OSError as cause:
-        if cause.errno != errno.ENOTSUP:
-            raise
-
-
 def _check_there(path: str) -> None:
     """Check that there is a file to be read.
 
@@ -561,27 +430,3 @@ def _check_there(path: str) -> None:
         path=path,
         hint="a batch makes one in its OUTPUT, or where --ledger says",
     )
-
-
-def _lock(path: str) -> IO[bytes]:
-    """Keep other writers out until the returned file is closed, or this process ends."""
-    name = Path(f"{path}-lock")
-    while True:
-        try:
-            lock = open_private(name)
-        except OSError as cause:
-            raise TargetUnavailableError(
-                f"the ledger cannot be made: {cause.strerror}", path=path, hint="--ledger FILE"
-            ) from cause
-        try:
-            _take_lock(lock.fileno())
-            if os.path.samestat(os.fstat(lock.fileno()), name.stat()):
-                return lock
-        except BlockingIOError as cause:
-            lock.close()
-            raise InvalidOptionError(
-                "another process is using the ledger", path=path, hint="--ledger names another one"
-            ) from cause
-        except FileNotFoundError:
-            pass  # whoever had it before has removed it meanwhile
-        lock.close()

@@ -82,7 +82,7 @@ def write_manifest(path: str, root: str, ledger: Ledger, signer: Signer) -> tupl
     Raises:
         WriteError: it cannot be written.
     """
-    proved, unproved = ledger.count_proofs()
+    proved, unproved = ledger.proofs.count()
     head = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -102,7 +102,7 @@ def write_manifest(path: str, root: str, ledger: Ledger, signer: Signer) -> tupl
                     out.write(line)
 
                 write(head)
-                for target, text in ledger.read_proofs():
+                for target, text in ledger.proofs.read():
                     name = os.path.relpath(target, root).replace(os.sep, "/")
                     write({"path": name, **json.loads(text)})
                 signature = signer.sign(digest.digest())
