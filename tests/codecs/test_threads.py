@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -61,3 +62,34 @@ def test_workers_without_a_frame_help_with_the_others(
             convert_bytes(out.getvalue(), to="explicit-le", workers=workers)
         assert set(given) == {expected}
         given.clear()
+
+
+@pytest.mark.parametrize("allowed", [0, 1, 3])
+def test_libjxl_gets_no_more_threads_than_can_be_started(
+    allowed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends the process if it cannot start them; with one it starts none."""
+    start, given = threading.Thread.start, set[int]()
+
+    def start_some(thread: threading.Thread) -> None:
+        if threading.active_count() > before + allowed - 1:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def watch(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, numthreads: int, **named: Any) -> Any:
+            given.add(numthreads)
+            return function(*arguments, numthreads=numthreads, **named)
+
+        return call
+
+    before = threading.active_count()
+    for name in ("jpegxl_encode", "jpegxl_decode"):
+        monkeypatch.setattr(import_late("imagecodecs"), name, watch(getattr(imagecodecs, name)))
+    one_encoder, one_decoder = codec_for("jpegxl-lossless")
+    encoder, decoder = with_threads(one_encoder, 4), with_threads(one_decoder, 4)
+    image = describe_image(**KINDS["16"], rows=30, columns=28)
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    stream = encoder.encode(smooth(image), image)
+    assert decoder.decode(stream, encoder.describe_encoded(image)).any()
+    assert given == {max(1, allowed)}

@@ -26,6 +26,7 @@ from dicodec.model.image import MONOCHROME, ImagePixelDescription
 from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass, replace
 from dicodec.model.stream import StreamDescription
+from dicodec.model.threads import count_startable
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
 
@@ -108,7 +109,7 @@ class JpegXlDecoder:
             raise UnsupportedSourceError("JPEG XL with floating point samples")
         try:
             # The first image asked for, libjxl does not run through the stream to count them.
-            samples = imagecodecs.jpegxl_decode(stream, 0, numthreads=self.threads)
+            samples = imagecodecs.jpegxl_decode(stream, 0, numthreads=_bound_threads(self.threads))
         except Exception as cause:  # the library's errors have no common base
             raise explain_refusal(cause) from cause
         return bring_to_image(samples, description, image, notes)
@@ -159,12 +160,13 @@ class JpegXlLosslessEncoder:
                 lossless=True,
                 bitspersample=precision,
                 planar=False,
-                numthreads=self.threads,
+                numthreads=_bound_threads(self.threads),
             )
         return bytes(stream)
 
     def _decode(self, stream: bytes) -> Samples:
-        return np.asarray(imagecodecs.jpegxl_decode(stream, 0, numthreads=self.threads))
+        threads = _bound_threads(self.threads)
+        return np.asarray(imagecodecs.jpegxl_decode(stream, 0, numthreads=threads))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +238,14 @@ class JpegXlLossyEncoder:
                 planar=False,
                 # 16-bit samples would pass for linear light, and dark ones lose their detail.
                 transfer="LINEAR" if unused else "SRGB",
-                numthreads=self.threads,
+                numthreads=_bound_threads(self.threads),
             )
         return bytes(stream)
+
+
+def _bound_threads(threads: int) -> int:
+    """Return how many threads libjxl may be given: it aborts if it cannot start them."""
+    return threads if threads == 1 else max(1, count_startable(threads))
 
 
 def _check_effort(effort: int) -> None:

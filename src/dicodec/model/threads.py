@@ -8,12 +8,34 @@ from __future__ import annotations
 
 import threading
 from _thread import allocate_lock
+from contextlib import suppress
 from queue import SimpleQueue
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
+
+
+def count_startable(most: int) -> int:
+    """Return how many threads the system lets this process start just now.
+
+    For libraries that start threads of their own, and end the process if they cannot.
+
+    Args:
+        most: threads to try.
+    """
+    ended = threading.Event()
+    started: list[threading.Thread] = []
+    with suppress(RuntimeError):
+        for _ in range(most):
+            thread = threading.Thread(target=ended.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    ended.set()
+    for thread in started:
+        thread.join()
+    return len(started)
 
 
 class Task[Result]:
