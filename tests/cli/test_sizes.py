@@ -1,4 +1,4 @@
-"""Sizes in arguments: one way to write them, for all commands."""
+"""Sizes in arguments: one way to write them, for all commands, limits and policies."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ import argparse
 
 import pytest
 
+from dicodec.batch.policy.conditions import parse_named_size
 from dicodec.cli.main import run
-from dicodec.cli.option_arguments import parse_size
+from dicodec.cli.option_arguments import parse_size_argument
+from dicodec.model.limits import parse_limits
 
 
-@pytest.mark.parametrize(("text", "wanted"), [
-    ("0", 0), ("17", 17), ("4k", 4096), ("1.5M", 3 << 19), ("2G", 2 << 30), (" 2 GiB ", 2 << 30),
-    ("1TB", 1 << 40),
-])  # fmt: skip
-def test_sizes(text: str, wanted: int) -> None:
-    assert parse_size(text) == wanted
-
-
-@pytest.mark.parametrize("text", ["", "much", "-5", "1e3", "nan", "G", "2X", "1,5M", "٣x"])
-def test_no_sizes(text: str) -> None:
+def test_a_size_is_the_same_in_an_argument_a_limit_and_a_policy() -> None:
+    for text in ("17", "500M", "500MB", "500 MiB", "1.5G"):
+        size = parse_size_argument(text)
+        assert parse_limits([f"frame_size={text}"]).frame_size == size
+        assert parse_named_size(text, "size") == size
     with pytest.raises(argparse.ArgumentTypeError, match="is not a size such as"):
-        parse_size(text)
+        parse_size_argument("1,5M")
 
 
 @pytest.mark.parametrize("command", [

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dicodec.cli.option_arguments import parse_size
+from dicodec.cli.option_arguments import parse_size_argument
 from dicodec.cli.printing import SOME_FAILED, print_line
 from dicodec.conformance import Converter, Examination, examine, load_converters, make_converter
 from dicodec.conformance.suite import MEMORY, TIMEOUT, select_cases
@@ -40,7 +40,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--list", action="store_true", help="print the names of cases, and run none")
     add("--time-limit", type=float, default=TIMEOUT, metavar="SECONDS",
         help=f"for one conversion (default {TIMEOUT:g})")  # fmt: skip
-    add("--memory-limit", type=parse_size, default=MEMORY, metavar="SIZE",
+    add("--memory-limit", type=parse_size_argument, default=MEMORY, metavar="SIZE",
         help="data that a converter may have (default 2G)")  # fmt: skip
     add("--independent", action="store_true",
         help="GDCM decodes right results too; it is always asked about wrong ones")  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 
 from dicodec.model.option_table import Bounds, Choice, Flag, Number, Option, Texts, TextsByName
 
@@ -11,19 +10,19 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
 
-_SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
-
-def parse_size(text: str) -> int:
+def parse_size_argument(text: str) -> int:
     """Return the bytes of a size such as 500M, 1.5G or 16GiB; for argparse.
 
     Raises:
         argparse.ArgumentTypeError: the text is not a size.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
-    if not match:
+    from dicodec.model.sizes import parse_size  # few commands are given one
+
+    size = parse_size(text)
+    if size is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500M or 2G")
-    return int(float(match[1]) * (1 << _SHIFTS[match[2].upper()]))
+    return size
 
 
 def parse_rate(text: str) -> int:
@@ -32,7 +31,7 @@ def parse_rate(text: str) -> int:
     Raises:
         argparse.ArgumentTypeError: the text is not a rate, or it is 0.
     """
-    rate = parse_size(text.strip().removesuffix("/s"))
+    rate = parse_size_argument(text.strip().removesuffix("/s"))
     if not rate:
         raise argparse.ArgumentTypeError("nothing would ever be read at a rate of 0")
     return rate

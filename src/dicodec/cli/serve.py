@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from dicodec.cli.option_arguments import parse_size
+from dicodec.cli.option_arguments import parse_size_argument
 from dicodec.cli.packages import require_packages
 from dicodec.cli.printing import print_address
 from dicodec.cli.service_arguments import (
@@ -48,7 +48,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="file with the token of clients; or set DICODEC_TOKEN")  # fmt: skip
     add("--allowed-host", action="append", default=[], metavar="NAME",
         help="name by which clients may address the service; may be repeated")  # fmt: skip
-    add("--upload-limit", type=parse_size, default=16 << 30, metavar="SIZE",
+    add("--upload-limit", type=parse_size_argument, default=16 << 30, metavar="SIZE",
         help="largest uploaded file, such as 500M or 16G (default 16G)")  # fmt: skip
     add("--rate", type=int, default=1200, metavar="N",
         help="requests for work a minute from one address (default 1200; 0: any)")  # fmt: skip
@@ -57,7 +57,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--dicomweb", metavar="PLACE",
         help="serve the images of a folder, of s3://BUCKET/PREFIX/, or of another DICOMweb server, "
         "http://HOST/dicom-web, under /dicom-web in the forms that clients accept")  # fmt: skip
-    add("--dicomweb-cache", type=parse_size, default=4 << 30, metavar="SIZE",
+    add("--dicomweb-cache", type=parse_size_argument, default=4 << 30, metavar="SIZE",
         help="instances of that server that are kept for a while (default 4G)")  # fmt: skip
     add("--cors", action="append", default=[], metavar="ORIGIN",
         help="site whose pages may use /dicom-web, such as https://viewer.example; * for any, with "

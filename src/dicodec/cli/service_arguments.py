@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from dicodec.cli.option_arguments import parse_size
+from dicodec.cli.option_arguments import parse_size_argument
 from dicodec.cli.packages import require_packages
 from dicodec.errors import InvalidOptionError
 from dicodec.model.environment import TOKEN_VARIABLE
@@ -94,7 +94,7 @@ def add_execution_arguments(command: argparse.ArgumentParser) -> None:
     add("--jobs", type=int, metavar="N", help="processes that convert (default: one a core)")
     add("--timeout", type=float, default=3600.0, metavar="S",
         help="seconds that one file may take (default 3600)")  # fmt: skip
-    add("--memory", type=parse_size, metavar="SIZE",
+    add("--memory", type=parse_size_argument, metavar="SIZE",
         help="memory that one process may take, such as 2G (default: three quarters of the "
         "machine's or container's, in equal parts, at least 512M)")  # fmt: skip
     add("--attempts", type=int, default=5, metavar="N",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -96,9 +95,6 @@ RAISES_EXPANSION = "`limits=Limits(expansion=NUMBER)` raises the limit of a smal
 _MOST_DEPTH = 200
 """Levels of sequences that can be walked before Python's own bound on recursion."""
 
-_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
-_VALUE = r"(\d{1,18})([KMGTkmgt]?)(?:[Ii]?[Bb])?"
-
 
 @lru_cache(maxsize=64)  # most files are small or of a few sizes, and a class takes time to make
 def _bound(limits: Limits, more: int) -> Limits:
@@ -132,13 +128,19 @@ def parse_limits(settings: Iterable[str]) -> Limits:
             raise InvalidOptionError(
                 f"there is no limit {name!r}", hint=f"there are {', '.join(sorted(names))}"
             )
-        match = re.fullmatch(_VALUE, text.strip())
-        if match is None:
-            raise InvalidOptionError(f"{text!r} is not a value of {name}, such as 1000 or 512M")
-        limits = replace(limits, **{name: int(match[1]) << _UNITS[match[2].upper()]})
+        limits = replace(limits, **{name: _parse_value(name, text)})
     if limits.nesting_depth > _MOST_DEPTH:
         raise InvalidOptionError(f"the limit nesting_depth is at most {_MOST_DEPTH}")
     return limits
+
+
+def _parse_value(name: str, text: str) -> int:
+    from dicodec.model.sizes import parse_size  # most runs set no limit
+
+    value = parse_size(text)
+    if value is None:
+        raise InvalidOptionError(f"{text!r} is not a value of {name}, such as 1000 or 512M")
+    return value
 
 
 def make_limit_hint(setting: str) -> str:

@@ -10,6 +10,7 @@ from dicodec.batch.policy.facts import FactKind, FactValue, FoundValue, OpaqueVa
 from dicodec.errors import InvalidOptionError
 from dicodec.model.records import dataclass, fields
 from dicodec.model.similar_names import suggest
+from dicodec.model.sizes import parse_size
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 _LONGEST_MATCHED = 1024
 """Characters that a regular expression is tried on."""
-
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kMG]i?)?B")
-_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 type Limit = int | float | str
 """End of a range. Numbers are compared as numbers, text (dates, times) as text."""
@@ -113,7 +111,7 @@ def parse_test(
 
     def parse_one(value: Any) -> FactValue:
         if size and isinstance(value, str):
-            return parse_size(value, where)
+            return parse_named_size(value, where)
         if kind is not None and not isinstance(value, _TYPES[kind]):
             raise InvalidOptionError(f"{where} is {value!r}; it is {kind}")
         if isinstance(value, bool) != (kind is FactKind.FLAG):
@@ -177,16 +175,16 @@ _PARTS = (
 )
 
 
-def parse_size(text: str, where: str) -> int:
+def parse_named_size(text: str, where: str) -> int:
     """Return the bytes of a size such as "10 MB"; `where` is the key, for errors.
 
     Raises:
         InvalidOptionError: the text is not a size.
     """
-    found = _SIZE.fullmatch(text)
-    if found is None:
+    size = parse_size(text)
+    if size is None:
         raise InvalidOptionError(f"{where} is {text!r}; a size is such as 500 kB, 10 MB or 1.5 GiB")
-    return int(float(found[1]) * _UNITS[found[2] or ""])
+    return size
 
 
 def _matches(regex: str, text: str) -> bool:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from dicodec.cli.option_arguments import add_option, parse_rate, parse_seconds, parse_size
+from dicodec.cli.option_arguments import (
+    add_option,
+    parse_rate,
+    parse_seconds,
+    parse_size_argument,
+)
 from dicodec.model.option_table import OPTIONS, TO
 
 
@@ -56,9 +61,9 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
     add("--executor", metavar="EXECUTOR",
         help="convert on the machines of a cluster: ray is the Ray cluster of this machine, "
         "ray://HEAD:PORT one elsewhere")  # fmt: skip
-    add("--memory", type=parse_size, metavar="SIZE",
+    add("--memory", type=parse_size_argument, metavar="SIZE",
         help="memory that one process may take, such as 2G")  # fmt: skip
-    add("--max-bytes", type=parse_size, metavar="SIZE",
+    add("--max-bytes", type=parse_size_argument, metavar="SIZE",
         help="stop before the results of this run pass that, such as 500G")  # fmt: skip
     add("--rate-limit", type=parse_rate, metavar="SIZE/s",
         help="begin no more bytes of sources in a second, in the mean, such as 50M/s")  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dicodec.batch.policy.conditions import check_keys, parse_size
+from dicodec.batch.policy.conditions import check_keys, parse_named_size
 from dicodec.batch.policy.options import OptionChanges, parse_options
 from dicodec.batch.policy.policy import load_policy, parse_conditions
 from dicodec.errors import DicodecError, InvalidOptionError
@@ -120,7 +120,7 @@ def _parse_receive(table: ConfigTable) -> ReceiveOptions:
         spool=table.read_path("spool"),
         processes=table.read_count("processes", 2, 1, 64),
         associations=table.read_count("associations", 50, 1, 10_000),
-        reserve=parse_size(reserve, f"{table.where}: reserve"),
+        reserve=parse_named_size(reserve, f"{table.where}: reserve"),
         private=table.read_flag("private"),
         peers=_parse_senders(table),
         tls=table.read_tls(receives=True),
