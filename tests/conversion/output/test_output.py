@@ -248,8 +248,9 @@ def test_names_may_be_as_long_as_names_may_be(tmp_path: Path, name: str) -> None
 
 AS_NOBODY = """
 import os, sys
-import dicodec, dicodec.conversion.calls, dicodec.codecs.rle, imagecodecs, numpy
-source, target = sys.argv[1:]
+import dicodec
+source, target, loading = sys.argv[1:]
+dicodec.convert(source, loading, to="rle")  # loads the modules, which nobody may not read
 if os.getuid() == 0:  # root may write everywhere; nobody may not
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 try:
@@ -269,7 +270,8 @@ def test_a_folder_that_may_not_be_written_to_is_said_so(mode: int) -> None:
         (folder / "source.dcm").write_bytes(CONTENT)
         closed.chmod(mode)
         run = subprocess.run(
-            [sys.executable, "-c", AS_NOBODY, folder / "source.dcm", closed / "target.dcm"],
+            [sys.executable, "-c", AS_NOBODY, folder / "source.dcm", closed / "target.dcm",
+             folder / "loading.dcm"],
             stdout=subprocess.PIPE, text=True, check=True,
         )  # fmt: skip
         closed.chmod(0o755)
