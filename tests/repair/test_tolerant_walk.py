@@ -166,6 +166,9 @@ def test_limits_hold() -> None:
     many = b"".join(element(0x00090000 + n, "LO", b"") for n in range(300)).replace(b"LO", b"??")
     with pytest.raises(LimitExceededError):
         walk_tolerantly(BytesSource(many), 0, EXPLICIT_LITTLE, Limits(elements=100))
+    left_out = element(0xFFFEE0FF, "LO", b"") * 300
+    with pytest.raises(LimitExceededError):
+        walk_tolerantly(BytesSource(left_out), 0, EXPLICIT_LITTLE, Limits(elements=100))
 
 
 def damaged(times: int) -> list[bytes]:
@@ -286,6 +289,17 @@ OF_CONTENT: dict[str, tuple[str, ...]] = {
     "meta_missing_tsyntax.dcm": GROUP_1,
     "nested_priv_SQ.dcm": GROUP_1,
 }
+
+
+@pytest.mark.parametrize("syntax", ["implicit-le", "explicit-le", "explicit-be"])
+def test_elements_of_the_delimiters_group_are_left_out_of_any_encoding(syntax: str) -> None:
+    content = convert_bytes(IMAGE_KINDS["gray-16"].make()[0], to=syntax)
+    with open_tolerantly(content) as file:
+        encoding = file.data_set.encoding
+        at = next(span.start for span in file.data_set.elements if span.tag == 0x00280002)
+    wrong = element(0xFFFEE0FF, "LO", b"abcd", encoding)
+    made = convert_bytes(content[:at] + wrong + content[at:], to="rle")
+    assert made == convert_bytes(content, to="rle")
 
 
 def test_items_of_the_other_byte_order_never_become_elements() -> None:

@@ -17,7 +17,7 @@ from dicodec.repair.oddity_notes import Notes
 
 
 def leave_out_reserved_groups(file: DicomFile) -> DicomFile:
-    """Return a file whose data set is without the elements of groups 0000 and 0002 (PS3.5 7.1)."""
+    """Return a file whose data set has no elements of RESERVED_GROUPS (PS3.5 7.1)."""
     given = file.data_set
     notes = Notes()
     kept = []

@@ -43,7 +43,7 @@ _LATE_GROUPS = frozenset({0x7FE0, 0xFFFA, 0xFFFC, DELIMITER_GROUP})
 _LOW_BYTES = frozenset(group & 0xFF for group in _LATE_GROUPS)
 _ALL_VRS = LONG_FORM | SHORT_FORM
 _SWAPPED_ITEM_GROUP = b"\xff\xfe"
-"""FEFF, which no element has: a sequence that was not read as one goes on here."""
+"""FEFF in little endian, which no element has: a sequence that was not read as one goes on here."""
 _MOST_STRAY_BYTES = 256
 _SURE_ELEMENTS = 6
 """Elements with rising tags that show the start of a data set."""
@@ -111,11 +111,13 @@ class _Walk:
         Raises:
             MalformedFileError, TruncatedFileError: no reading is sure.
         """
+        found = 0  # with those that are left out, which take as long
         while self._position < self._source.size:
-            if len(self._placed.elements) > self._limits.elements:
+            if found > self._limits.elements:
                 raise LimitExceededError(
                     "the data set has too many elements", hint=make_limit_hint("elements=NUMBER")
                 )
+            found += 1
             if self._is_zeros_to_the_end():
                 return
             tag, _ = self._headers.read_delimiter(self._position, self._encoding)
@@ -124,7 +126,10 @@ class _Walk:
                 self._position += 8
             elif tag == ITEM:
                 self._take_orphans()
-            elif self._source.read(self._position, 2) == _SWAPPED_ITEM_GROUP:
+            elif (
+                self._encoding.little_endian
+                and self._source.read(self._position, 2) == _SWAPPED_ITEM_GROUP
+            ):
                 raise MalformedFileError(
                     "an item's tag in the other byte order", offset=self._position
                 )

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dicodec.cli.option_arguments import (
-    add_option,
-    parse_rate,
-    parse_seconds,
-    parse_size_argument,
-)
+from dicodec.cli.option_arguments import add_option, parse_rate, parse_seconds, parse_size_argument
 from dicodec.model.option_table import OPTIONS, TO
 
 

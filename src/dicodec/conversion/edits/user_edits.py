@@ -12,12 +12,7 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import find_keyword, parse_tag
 from dicodec.part10.directory_records import DIRECTORY_TAGS, is_directory
-from dicodec.part10.encoding import (
-    DELIMITER_GROUP,
-    EXPLICIT_LITTLE,
-    DataSetEncoding,
-    format_tag,
-)
+from dicodec.part10.encoding import DELIMITER_GROUP, EXPLICIT_LITTLE, DataSetEncoding, format_tag
 from dicodec.part10.values import encode_user_value
 
 _NOT_TO_EDIT = frozenset(
