@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicodec.model.threads import Threads
+from dicodec.model.threads import Threads, count_startable
+from helpers.thread_limit import limit_threads
 
 
 def fail(words: str) -> None:
@@ -126,15 +127,17 @@ def test_closing_drops_what_is_not_begun_and_waits_for_the_rest() -> None:
 def test_where_threads_are_limited_the_work_is_done(
     allowed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start, left = threading.Thread.start, [None] * allowed
-
-    def start_some(thread: threading.Thread) -> None:
-        if not left:
-            raise RuntimeError("can't start new thread")
-        left.pop()
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", start_some)
+    limit_threads(monkeypatch, allowed)
     with Threads(3, "test") as threads:
         waiting = [threads.submit(partial(pow, number, 2)) for number in range(20)]
         assert [task.wait() for task in waiting] == [number**2 for number in range(20)]
+
+
+@pytest.mark.parametrize(("allowed", "most", "expected"), [(0, 4, 0), (3, 4, 3), (9, 4, 4)])
+def test_threads_that_can_be_started_are_counted_and_end(
+    allowed: int, most: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = threading.active_count()
+    limit_threads(monkeypatch, allowed)
+    assert count_startable(most) == expected
+    assert threading.active_count() == before
