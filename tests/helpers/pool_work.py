@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dicodec.batch.pool.messages import WorkContext
+from dicodec.conversion.output.original import remove_leftovers
 from dicodec.errors import CorruptFrameError
 from helpers.outputs import create_output
 
@@ -53,6 +54,11 @@ def behave(settings: Any, item: str, around: WorkContext) -> tuple[str, int]:
                 _sleep_on()
             finally:
                 Path(name).unlink()
+        case ["deaf", target]:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            with create_output(Path(target), overwrite=False) as part:
+                part.with_name("begun").touch()
+                _sleep_on()
         case ["hold", name]:
             file = _removing(Path(name))
             next(file)
@@ -88,6 +94,11 @@ def _write(target: Path, then: list[str], around: WorkContext) -> None:
             target.write_text("of another")
         case ["broken"]:
             raise CorruptFrameError("broken")
+
+
+def clean_up(settings: Any, item: str) -> None:
+    """Remove the part file of an item that names a target."""
+    remove_leftovers(Path(item.partition(":")[2]))
 
 
 def double(settings: None, item: Any, around: WorkContext) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from dicodec.batch.sources.references import SourceReference
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.conversion.convert import CODED_FRAMES, convert_with
 from dicodec.conversion.frames.pipeline import Progress
+from dicodec.conversion.output.original import remove_leftovers
+from dicodec.conversion.output.replacement import make_backup_path
 from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.conversion.pixel_decisions import ConversionMemory
@@ -269,10 +271,37 @@ def _is_synced(work: WorkOptions) -> bool:
     return work.options.durability != NEVER
 
 
+def clean_up_item(work: WorkOptions, item: Item) -> None:
+    """Remove the part files of a source's result; the clean-up of `convert_item`.
+
+    A folder for results that is missing is not made, and a part file that a process is writing
+    stays.
+    """
+    if item.target is None or is_object_url(item.target):
+        return
+    with suppress(DicodecError, OSError):  # nobody can be told, and the next result removes them
+        target: Path = Path(item.target)
+        if OPENS_FOLDERS and item.root is not None:
+            target = pin_item_target(item, makes_folders=False)
+        remove_leftovers(target)
+        if work.options.backup is not None:
+            remove_leftovers(make_backup_path(target, work.options.backup))
+
+
 def pin_item_target(
-    item: Item, *, synced: bool = True, folders: OpenFolders | None = None
+    item: Item,
+    *,
+    makes_folders: bool = True,
+    synced: bool = True,
+    folders: OpenFolders | None = None,
 ) -> PinnedPath:
     """Return the path of a result beneath its root; links there are followed within the root.
+
+    Args:
+        item: names the target and its root.
+        makes_folders: whether folders that are missing are made.
+        synced: see `pin_target`.
+        folders: see `pin_target`.
 
     Raises:
         PathNotAllowedError: a link leads out of the root.
@@ -283,7 +312,7 @@ def pin_item_target(
     place = Beneath.of(item.target, item.root)
     with translate_write_errors():
         try:
-            target = pin_target(place, synced=synced, folders=folders)
+            target = pin_target(place, makes_folders=makes_folders, synced=synced, folders=folders)
             if not target.is_symlink():
                 return target
         except PathNotAllowedError:
@@ -295,7 +324,7 @@ def pin_item_target(
                 path=item.target,
                 hint="give the folder that it leads to as the output",
             )
-        return pin_target(resolved, synced=synced)
+        return pin_target(resolved, makes_folders=makes_folders, synced=synced)
 
 
 def _skip(reference: SourceReference, opened: Source) -> FileOutcome | None:

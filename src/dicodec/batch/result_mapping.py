@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _WORK = "dicodec.batch.result_mapping_work"
 _MAP_REFERENCES = WorkOfModule(_WORK, "map_references")
 _MAP_RECORDS = WorkOfModule(_WORK, "map_records")
+_CLEAN_UP = WorkOfModule("dicodec.batch.conversion_work", "clean_up_item")
 
 _GROUP_ITEMS = 64
 _WAIT_SECONDS = 0.2
@@ -157,7 +158,8 @@ class ResultMapping:
                     break
                 keys = [next(numbers) for _ in group]
                 in_work |= {number: key for number, (key, _) in zip(keys, group, strict=True)}
-                self._pool.submit(ItemGroup(work, self._work, [item for _, item in group], keys))
+                found = [item for _, item in group]
+                self._pool.submit(ItemGroup(work, self._work, found, keys, clean_up=_CLEAN_UP))
             waits = self._pool.busy or self._summary.waiting
             for event in self._pool.wait(_WAIT_SECONDS if waits else 0):
                 if not isinstance(event, ItemOutcome):

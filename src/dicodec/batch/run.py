@@ -49,6 +49,7 @@ _REPORT_SECONDS = 0.5
 
 _WORK = "dicodec.batch.conversion_work"
 _NAME, _CONVERT = WorkOfModule(_WORK, "name_item"), WorkOfModule(_WORK, "convert_item")
+_CLEAN_UP = WorkOfModule(_WORK, "clean_up_item")
 
 type ReportOutcome = Callable[[State, str], None]
 """Called for each source that ended, in the order of listing: its state, and its JSON."""
@@ -247,6 +248,7 @@ class Batch:
             ],
             [(work is _NAME, position) for position in positions],
             whole_machine=big and work is _CONVERT,
+            clean_up=_CLEAN_UP if work is _CONVERT else None,
         )
 
     def _make_item(self, source: BatchSource, most: int | None) -> Item:

@@ -22,8 +22,9 @@ from dicodec.batch.pool.pool import (
 )
 from dicodec.errors import InternalError
 from helpers.environment import without_options
+from helpers.outputs import create_output
 from helpers.patience import wait_for
-from helpers.pool_work import behave
+from helpers.pool_work import behave, clean_up
 from helpers.processes import find_children, find_grandchildren, runs
 
 CONVERSIONS = Preparation("dicodec.batch.preparation", "prepare_conversions", (("rle",), ()))
@@ -168,6 +169,48 @@ def test_what_takes_too_long_is_given_up_once() -> None:
 
     assert codes(found) == {"a": "", "hang": "timeout", "b": ""}
     assert found["hang"].attempts == 1
+
+
+def test_what_takes_too_long_may_still_remove_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicodec.batch.pool.pool._SHORT_PATIENCE", 60)
+    part = tmp_path / "part"
+    with Pool(1, timeout=0.3) as pool:
+        pool.submit(job(f"part:{part}"))
+        while not part.exists():
+            pool.wait(0)
+        assert codes(outcomes(pool)) == {f"part:{part}": "timeout"}
+
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("way", ["timeout", "give up", "discard"])
+def test_what_a_killed_worker_leaves_is_removed(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_PATIENCE", "_SHORT_PATIENCE"):
+        monkeypatch.setattr(f"dicodec.batch.pool.pool.{name}", 0.1)
+    targets = [tmp_path / name / "target" for name in ("of another", "own")]
+    for target in targets:
+        target.parent.mkdir()
+    with create_output(targets[0], overwrite=False) as of_another:
+        for target in targets:
+            item = f"deaf:{target}"
+            with Pool(1, timeout=1 if way == "timeout" else None) as pool:
+                pool.submit(ItemGroup(behave, None, [item], [item], clean_up=clean_up))
+                while not target.with_name("begun").exists():
+                    pool.wait(0.01)
+                assert len([*target.parent.iterdir()]) == (3 if target == targets[0] else 2)
+                match way:
+                    case "timeout":
+                        assert codes(outcomes(pool)) == {item: "timeout"}
+                    case "give up":
+                        assert pool.give_up(item) == [ItemReturned(item)]
+                    case "discard":
+                        assert pool.discard() == [ItemReturned(item)]
+        assert of_another.exists()
+        assert [path.name for path in targets[1].parent.iterdir()] == ["begun"]
 
 
 def test_what_takes_too_much_memory_is_given_up() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
@@ -12,18 +14,22 @@ import numpy as np
 import pytest
 
 from dicodec import convert
+from dicodec.conversion.output.part_file import PART_SUFFIX
 from dicodec.errors import (
     DicodecError,
     PathNotAllowedError,
     RequestError,
     SourceUnavailableError,
     TargetExistsError,
+    WorkerCrashedError,
 )
 from dicodec.service.jobs.confinement import AllowedRoots
 from dicodec.service.jobs.execution import Executor
 from dicodec.service.jobs.execution_work import ConversionResult, JobOptions, Task
 from dicodec.service.jobs.messages import Request
 from helpers.made import make_file
+from helpers.patience import wait_for
+from helpers.processes import find_grandchildren
 
 
 @pytest.fixture
@@ -182,6 +188,27 @@ def test_progress_and_giving_up(
     assert 0 < told[0][0] < LONG
     assert not [*places[1].iterdir()], "no part of a result is left"
     assert outcome(executor, asked(places[0] / "a.dcm", places[1] / "a.dcm")).target
+
+
+def test_a_killed_process_leaves_no_part_of_a_result(
+    places: tuple[Path, Path], long_file: Path
+) -> None:
+    before = find_grandchildren()
+    told: list[int] = []
+    request = asked(long_file, places[1] / "long.dcm", to=["jpeg2000-lossless"])
+    with Executor(JobOptions(roots=AllowedRoots.of([places[0]], [places[1]])), jobs=1) as executor:
+        future = executor.submit(Task(request), lambda done, _: told.append(done))
+        killed: set[int] = set()
+        while len(killed) < 2:  # two attempts
+            told.clear()
+            wait_for(lambda: told)
+            assert [path.suffix for path in places[1].iterdir()] == [PART_SUFFIX]
+            killed |= (workers := find_grandchildren() - before)
+            for worker in workers:
+                os.kill(worker, signal.SIGKILL)
+        error = future.exception(60)
+    assert isinstance(error, WorkerCrashedError)
+    assert not [*places[1].iterdir()]
 
 
 def test_closing_gives_back_what_waits(places: tuple[Path, Path], long_file: Path) -> None:

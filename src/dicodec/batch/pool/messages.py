@@ -64,6 +64,10 @@ class WorkContext:
 type Work = Callable[[Any, Any, WorkContext], Any]
 """Function of a module: (settings of the group, item, context) -> result, all picklable."""
 
+type CleanUp = Callable[[Any, Any], None]
+"""Function of a module: (settings of the group, item) -> None. It removes the files that the work
+leaves of an item if its process is killed, never those of another process; it raises nothing."""
+
 
 @cache
 def _find_function(module: str, function: str) -> Callable[..., Any]:
@@ -76,7 +80,7 @@ def _find_function(module: str, function: str) -> Callable[..., Any]:
 
 @dataclass(frozen=True, slots=True)
 class WorkOfModule:
-    """A work that the pool's process only names, because it is slow to import.
+    """A work, or a clean-up, that the pool's process only names, because it is slow to import.
 
     Attributes:
         module: dotted name of the module.
@@ -86,9 +90,9 @@ class WorkOfModule:
     module: str
     function: str
 
-    def __call__(self, settings: Any, item: Any, context: WorkContext) -> Any:
+    def __call__(self, *arguments: Any) -> Any:
         """Import the module and call the function."""
-        return _find_function(self.module, self.function)(settings, item, context)
+        return _find_function(self.module, self.function)(*arguments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 The pool replaces a worker that crashes, takes too long for an item or uses too much memory, and
 the item fails. Workers write which item they are at where the pool can read it. After a crash
 or a lack of memory the pool tries the item once more, alone, because an earlier item may have been
-the cause.
+the cause. A worker removes its temporary files if it still can; if it was killed, the pool does.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any, Self
 
-    from dicodec.batch.pool.messages import Preparation, Work
+    from dicodec.batch.pool.messages import CleanUp, Preparation, Work
 
 _WATCH_SECONDS = 0.1
 """How often the pool checks the time and memory of workers, if these are bounded."""
@@ -48,6 +48,9 @@ _MOMENT = 2.0
 _PATIENCE = 5.0
 """Seconds that a worker gets to clean up."""
 
+_SHORT_PATIENCE = 0.5
+"""Seconds that it gets if it exceeded a bound, because it goes on to do so."""
+
 
 @dataclass(frozen=True, slots=True)
 class ItemGroup:
@@ -60,6 +63,7 @@ class ItemGroup:
         keys: the caller's name for each item; workers do not get them.
         whole_machine: whether to run the group alone, with a thread for each core.
         attempt: 1, or 2 if the items are tried again.
+        clean_up: see messages.CleanUp; None if the work leaves nothing.
     """
 
     work: Work
@@ -68,6 +72,7 @@ class ItemGroup:
     keys: Sequence[Any]
     whole_machine: bool = False
     attempt: int = 1
+    clean_up: CleanUp | None = None
 
     def select(self, start: int, end: int | None = None, *, attempt: int = 1) -> ItemGroup:
         """Return a group of some of the items."""
@@ -140,6 +145,23 @@ class _Task:
     def open_keys(self) -> list[Any]:
         """Return the keys of the items without an outcome."""
         return [key for index, key in enumerate(self.group.keys) if index not in self.ended]
+
+    def end_worker(self, patience: float) -> str:
+        """End the worker, remove what it has left, and return how it ended, in words.
+
+        Args:
+            patience: seconds until it is killed.
+
+        Raises:
+            InternalError: see `Worker.end`.
+        """
+        at = self.find_current()
+        how = self.worker.end(patience)
+        if self.group.clean_up is not None:
+            for index in range(at + 1):
+                if index not in self.ended:
+                    self.group.clean_up(self.group.settings, self.group.items[index])
+        return how
 
 
 class Pool:
@@ -262,7 +284,7 @@ class Pool:
             if task.group.keys[at] == key:
                 del self._tasks[task.worker.channel.fileno()]
                 task.worker.ask_to_leave()
-                task.worker.end(_PATIENCE)
+                task.end_worker(_PATIENCE)
                 if at + 1 < len(task.group.items):
                     self._waiting.appendleft(task.group.select(at + 1))
                 self._waiting.extendleft(reversed(task.retry_written(at)))
@@ -276,7 +298,7 @@ class Pool:
             task.worker.ask_to_leave()
         until = time.monotonic() + _PATIENCE
         for task in self._tasks.values():
-            task.worker.end(max(0, until - time.monotonic()))
+            task.end_worker(max(0, until - time.monotonic()))
             events += [ItemReturned(key) for key in task.open_keys()]
         self._tasks.clear()
         return events
@@ -411,8 +433,12 @@ class Pool:
         """Go on without a worker: try its item again or fail it; the other items wait again."""
         del self._tasks[task.worker.channel.fileno()]
         group, at = task.group, task.find_current()
-        # A worker that closed its connection is about to end: its status is worth a moment.
-        end = task.worker.end(_MOMENT if kind is WorkerCrashedError else 0)
+        if kind is WorkerCrashedError:
+            # It closed its connection, so it is about to end: its status is worth a moment.
+            end = task.end_worker(_MOMENT)
+        else:
+            task.worker.ask_to_leave()
+            end = task.end_worker(_SHORT_PATIENCE)
         if self._stopped:
             events += [ItemReturned(key) for key in task.open_keys()]
             return

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 
 from dicodec.batch.pool.grouping import Grouping
 from dicodec.batch.pool.making import make_pool
-from dicodec.batch.pool.messages import Work
+from dicodec.batch.pool.messages import CleanUp, Work
 from dicodec.batch.pool.pool import (
     ItemGroup,
     ItemOutcome,
@@ -25,7 +25,13 @@ from dicodec.batch.pool.pool import (
 from dicodec.errors import DicodecError, InternalError
 from dicodec.model.records import dataclass
 from dicodec.model.wording import describe_fault
-from dicodec.service.jobs.execution_work import ConversionResult, JobOptions, Task, carry_out
+from dicodec.service.jobs.execution_work import (
+    ConversionResult,
+    JobOptions,
+    Task,
+    carry_out,
+    clean_up,
+)
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -113,7 +119,7 @@ class Executor:
         self, tasks: Sequence[Task], progress: Sequence[ReportProgress | None]
     ) -> list[Future[ConversionResult]]:
         """Carry out requests one after the other in one process: faster for small files."""
-        return self.run(carry_out, self._options, tasks, progress)
+        return self.run(carry_out, self._options, tasks, progress, clean_up)
 
     def run(
         self,
@@ -121,6 +127,7 @@ class Executor:
         settings: Any,
         items: Sequence[Any],
         progress: Sequence[ReportProgress | None],
+        clean_up: CleanUp | None = None,
     ) -> list[Future[Any]]:
         """Do other work in the pool, one item after the other; see `dicodec.batch.pool.pool`."""
         submissions = [_Submission(Future(), report) for report in progress]
@@ -131,7 +138,7 @@ class Executor:
                     submission.future.cancel()
             else:
                 self._submissions.update(zip(keys, submissions, strict=True))
-                self._pool.submit(ItemGroup(work, settings, items, keys))
+                self._pool.submit(ItemGroup(work, settings, items, keys, clean_up=clean_up))
         return [submission.future for submission in submissions]
 
     def give_up(self, future: Future[Any]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 
-from dicodec.batch.conversion_work import convert_item
+from dicodec.batch.conversion_work import clean_up_item, convert_item
 from dicodec.batch.policy.policy import list_profiles, load_policy
 from dicodec.batch.pool.messages import WorkContext
 from dicodec.batch.sources.opening import open_source
@@ -132,16 +133,30 @@ def _carry_out(options: JobOptions, task: Task, context: WorkContext) -> Convers
     context.placement.permit = None if task.fence is None else task.fence.check
     roots = options.choose_roots(request)
     source = roots.resolve_source(request.source)
-    target = roots.resolve_target(choose_target(request))
+    place, root = _resolve_target(options, request)
     wanted = build_options(request.to, request.options)
     policy = None if request.policy is None else options.find_policy(request.policy)
     reference = _refer(source)
     if policy is not None and not options.copy_kept and _is_kept(policy, reference, wanted):
         return _leave_alone(reference, wanted)
-    place, root = (target.path, target.root) if isinstance(target, Beneath) else (target, None)
     item = Item(reference, place, overwrite=_is_ours(place, task), root=root)
     outcome = convert_item(WorkOptions(options=wanted, policy=policy), item, context)
     return ConversionResult(json.loads(outcome.json), outcome.target)
+
+
+def clean_up(options: JobOptions, task: Task) -> None:
+    """Remove the part files of a request's result; the clean-up of `carry_out`."""
+    request = task.request
+    with suppress(DicodecError):  # its roots or options are wrong, so nothing was written
+        place, root = _resolve_target(options, request)
+        work = WorkOptions(options=build_options(request.to, request.options))
+        clean_up_item(work, Item(SourceReference(request.source, 0, 0), place, root=root))
+
+
+def _resolve_target(options: JobOptions, request: Request) -> tuple[str, str | None]:
+    """Return the path of a request's result, and its root; None for an object."""
+    target = options.choose_roots(request).resolve_target(choose_target(request))
+    return (target.path, target.root) if isinstance(target, Beneath) else (target, None)
 
 
 def _refer(source: Location) -> SourceReference:
