@@ -84,7 +84,7 @@ def convert_group(folder: Path, steps: list[str], durability: str) -> list[str]:
         for number in range(2)
     ]
     work = WorkOptions(options=ConversionOptions(to=("rle",), durability=durability))
-    group, pool = GroupMessage(CONVERT, work, items, 1, 1), cast("Any", ToPool(steps))
+    group, pool = GroupMessage(CONVERT, work, items, 1, None), cast("Any", ToPool(steps))
     carry_out(group, pool, pool, {})
     for number in range(2):
         assert (folder / "out" / "deep" / f"{number}.dcm").read_bytes() == RESULT

@@ -35,7 +35,7 @@ before = set(sys.modules)
 item = Item(SourceReference(folder + "/a.dcm", 0, 0), folder + "/b.dcm", root=folder)
 with Placement() as placement:
     work = WorkOptions(options=ConversionOptions.of(to))
-    convert_item(work, item, WorkContext(1, 1, print, placement))
+    convert_item(work, item, WorkContext(1, None, print, placement))
     placement.place()
 print(threads, sorted(set(sys.modules) - before))
 """

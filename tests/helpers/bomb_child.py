@@ -89,7 +89,7 @@ def _preview(path: str) -> int:
     folder, _, name = path.rpartition("/")
     try:
         item = PreviewItem(Beneath(folder, name), 0, 512)
-        render_preview(None, item, WorkContext(1, 1, print, Placement()))
+        render_preview(None, item, WorkContext(1, None, print, Placement()))
     except DicodecError as error:
         print(error)
         return 1

@@ -24,6 +24,7 @@ def behave(settings: Any, item: str, around: WorkContext) -> tuple[str, int]:
             print("last words", flush=True)
             os._exit(3)
         case ["crash-once", mark]:
+            around.report(around.began)
             if not Path(mark).exists():
                 Path(mark).touch()
                 os.kill(os.getpid(), signal.SIGSEGV)
@@ -86,9 +87,9 @@ def _removing(path: Path) -> Iterator[None]:
 
 def _write(target: Path, then: list[str], around: WorkContext) -> None:
     """Write a result that takes its place with others, and see to what happens to it."""
-    overwrite = around.attempt > 1
-    with create_output(target, overwrite=overwrite, placement=around.placement) as part:
-        part.write_text(f"attempt {around.attempt}")
+    attempt = 1 if around.began is None else 2
+    with create_output(target, overwrite=attempt > 1, placement=around.placement) as part:
+        part.write_text(f"attempt {attempt}")
     match then:
         case ["taken"]:
             target.write_text("of another")

@@ -104,7 +104,7 @@ def convert_as_worker(folder: Path, files: int, target: str) -> Counter[str]:
     items = [Item(reference, str(folder / f"{n}.dcm"), True, str(folder)) for n in range(files)]
     work = WorkOptions(options=ConversionOptions(to=(target,), durability="none", workers=1))
     group = GroupMessage(
-        WorkOfModule("dicodec.batch.conversion_work", "convert_item"), work, items, 1, 1
+        WorkOfModule("dicodec.batch.conversion_work", "convert_item"), work, items, 1, None
     )
     kept: dict[type, Any] = {}
     channel: Any = ToNobody()

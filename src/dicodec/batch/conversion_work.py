@@ -26,7 +26,7 @@ from dicodec.errors import DicodecError, OutputLimitError, PathNotAllowedError
 from dicodec.model.option_table import NEVER
 from dicodec.model.platforms import OPENS_FOLDERS, read_at
 from dicodec.model.records import replace
-from dicodec.model.source_names import is_object_url
+from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.model.wording import dump_json_line
 from dicodec.options import ConversionOptions
 from dicodec.part10.beneath import (
@@ -52,6 +52,9 @@ _PROGRESS_SECONDS = 0.5
 """How often a conversion reports its progress."""
 
 _READ_SIZE = 1 << 20
+
+_TICK_SECONDS = 1.0
+"""What the time of a file or object may be behind the clock: stores round it down."""
 
 
 def name_item(
@@ -90,7 +93,7 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
     """
     reference = item.reference
     try:
-        if context.attempt > 1:  # the first attempt may have put the result in place
+        if _is_of_earlier_attempt(item, context):
             item = replace(item, overwrite=True)
         with open_source(reference) as named:
             if work.layout is None and (skipped := _skip(reference, named)):
@@ -138,6 +141,29 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
         native_size=report.native_size,
         proof=proof,
     )
+
+
+def _is_of_earlier_attempt(item: Item, context: WorkContext) -> bool:
+    """Whether an attempt that ended with its process has put the file at a target there.
+
+    It has if the file is newer than the first attempt: what was there before is not replaced.
+    """
+    starts = [began for began in (item.began, context.began) if began is not None]
+    if not starts or item.target is None:
+        return False
+    try:
+        return _read_time(item.target) >= min(starts) - _TICK_SECONDS
+    except (OSError, DicodecError):
+        return False
+
+
+def _read_time(place: str) -> float:
+    """Return the time of the last change of a file or object, in seconds since 1970."""
+    if is_object_url(place):
+        from dicodec.batch.sources.cloud import read_facts
+
+        return read_facts(parse_object_url(place)).modified / 1e9
+    return os.stat(place).st_mtime  # noqa: PTH116 - a path object costs more
 
 
 def _prove(

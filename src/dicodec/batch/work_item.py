@@ -47,6 +47,8 @@ class Item:
             folder.
         overwrite: whether the target may be replaced although the options do not allow it, because
             an earlier run wrote it.
+        began: when the first attempt began, in seconds since 1970, if an earlier pool made it and
+            ended meanwhile; otherwise None. A newer file at the target may be its result.
         root: path of the folder beneath which the target is; None if the user named the target, and
             for an object.
         records: of a DICOMDIR, with the facts they have to state.
@@ -61,3 +63,4 @@ class Item:
     uids: tuple[tuple[str, str], ...] = ()
     records: tuple[ReferencedFile, ...] = ()
     most: int | None = None
+    began: float | None = None

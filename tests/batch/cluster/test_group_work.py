@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,10 @@ def _pools_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         pool.close()
 
 
-def order(*items: str, attempt: int = 1, roots: Sequence[Root] = (), **settings: Any) -> GroupOrder:
-    group = ItemGroup(behave, None, items, range(len(items)), attempt=attempt)
+def order(
+    *items: str, began: float | None = None, roots: Sequence[Root] = (), **settings: Any
+) -> GroupOrder:
+    group = ItemGroup(behave, None, items, range(len(items)), began=began)
     chosen = {"threads": 3, "timeout": None, "memory": None, "folder": str(Path.cwd()), **settings}
     made = GroupOrder(group, roots=roots, **chosen)
     return pickle.loads(pickle.dumps(made))  # type: ignore[no-any-return]
@@ -79,7 +82,7 @@ def test_time_and_memory_are_bounded_here() -> None:
 
 
 def test_a_second_attempt_is_one_for_the_work_too() -> None:
-    assert ends(carry_out(order("a", "crash", attempt=2), never)) == {
+    assert ends(carry_out(order("a", "crash", began=time.time()), never)) == {
         0: "attempt 2", 1: "worker-crashed",
     }  # fmt: skip
 

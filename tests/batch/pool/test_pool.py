@@ -154,10 +154,15 @@ def test_a_crash_costs_one_item_an_error(item: str, end: str) -> None:
 
 def test_an_item_is_tried_once_more_alone_after_a_crash(tmp_path: Path) -> None:
     item = f"crash-once:{tmp_path / 'mark'}"
+    before = time.time()
     with Pool(2) as pool:
         pool.submit(job("a", item, "b"))
-        found = outcomes(pool)
+        seen = events(pool)
 
+    found = {one.key: one for one in seen if isinstance(one, ItemOutcome)}
+    first, second = (one.value for one in seen if isinstance(one, ItemProgress))
+    assert first is None
+    assert before <= second <= (tmp_path / "mark").stat().st_mtime + 1  # of the first attempt
     assert set(codes(found).values()) == {""}
     assert {key: one.attempts for key, one in found.items()} == {"a": 1, item: 2, "b": 1}
 

@@ -78,7 +78,7 @@ def test_a_result_asks_before_it_takes_its_place(folder: Path) -> None:
         slow.put([make_job(request(folder))])
         (job,) = slow.claim()
         with Placement() as placement:
-            context = WorkContext(1, 1, lambda _: None, placement)
+            context = WorkContext(1, None, lambda _: None, placement)
             task = Task(request(folder), job.began, slow.make_fence(job))
             carry_out(options, task, context)
             clock.now += 100
@@ -99,7 +99,7 @@ def test_a_job_that_is_still_ones_own_is_put_in_place(folder: Path) -> None:
     options = JobOptions(roots=AllowedRoots.of([folder / "in"], [folder / "out"]))
     with JobStore(folder / "store") as store, Placement() as placement:
         ((job, _),) = store.take([make_job(request(folder))])
-        context = WorkContext(1, 1, lambda _: None, placement)
+        context = WorkContext(1, None, lambda _: None, placement)
         carry_out(options, Task(request(folder), None, store.make_fence(job)), context)
         assert placement.place() == [None]
         other = Task(request(folder, target=str(folder / "out" / "b.dcm")))

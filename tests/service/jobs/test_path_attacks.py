@@ -48,7 +48,7 @@ class Places:
     def carry_out(self, request: Request) -> None:
         """Carry out a request as a process of the pool does, its result put in place at the end."""
         with Placement() as placement:
-            carry_out(self.options, Task(request), WorkContext(1, 1, lambda _: None, placement))
+            carry_out(self.options, Task(request), WorkContext(1, None, lambda _: None, placement))
             for error in placement.place():
                 if error is not None:
                     raise error
@@ -122,7 +122,7 @@ def test_a_target_folder_exchanged_after_the_check(
 
 def test_a_target_folder_exchanged_while_the_result_is_made(places: Places) -> None:
     with Placement() as placement:
-        context = WorkContext(1, 1, lambda _: None, placement)
+        context = WorkContext(1, None, lambda _: None, placement)
         carry_out(places.options, Task(places.request()), context)
         exchange_for_link(places.target / "study", places.outside)
         assert placement.place() == [None]
@@ -159,7 +159,7 @@ def test_a_part_file_exchanged_for_a_link(places: Places, monkeypatch: pytest.Mo
 def test_a_part_file_exchanged_for_another_file_takes_no_name(places: Places) -> None:
     part = places.target / "study" / ".a.dcm.dicodec-part"
     with Placement() as placement:
-        context = WorkContext(1, 1, lambda _: None, placement)
+        context = WorkContext(1, None, lambda _: None, placement)
         carry_out(places.options, Task(places.request()), context)
         part.unlink()
         part.write_bytes(b"somebody's")

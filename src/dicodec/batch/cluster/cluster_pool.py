@@ -79,10 +79,17 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A group that the pool has, and how often its items were lost."""
+    """A group that the pool has.
+
+    Attributes:
+        group: the group.
+        losses: how often its items were lost.
+        began: when the first attempt at them began, in seconds since 1970; None if none has.
+    """
 
     group: ItemGroup
     losses: int = 0
+    began: float | None = None
 
 
 class ClusterPool:
@@ -233,7 +240,8 @@ class ClusterPool:
                 self._folder,
                 self._roots,
             )
-            self._tasks[self._engine.begin(order)] = held
+            began = time.time() if group.began is None else group.began
+            self._tasks[self._engine.begin(order)] = replace(held, began=began)
 
     def _go_on_without(self, held: _Held, reason: str, events: list[PoolEvent]) -> None:
         """Go on without a machine or a process: its items come back one by one."""
@@ -242,7 +250,7 @@ class ClusterPool:
             events += [ItemReturned(key) for key in group.keys]
         elif losses < _MOST_LOSSES:
             self._waiting.extendleft(
-                _Held(group.select(index, index + 1, attempt=2), losses)
+                _Held(group.select(index, index + 1, began=held.began), losses)
                 for index in reversed(range(len(group.items)))
             )
         else:

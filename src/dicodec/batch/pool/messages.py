@@ -48,14 +48,15 @@ class WorkContext:
 
     Attributes:
         threads: threads that the work may use at once.
-        attempt: 1, or 2 if the first attempt ended with its process, at an unknown point.
+        began: when the first attempt began, in seconds since 1970, if that ended with its process,
+            at an unknown point; None in a first attempt.
         report: sends a picklable value to the pool, as progress.
         placement: takes over a finished file and puts it in place later, with others.
         kept: values that works keep in this process for further items, by their classes.
     """
 
     threads: int
-    attempt: int
+    began: float | None
     report: Callable[[Any], None]
     placement: Placement
     kept: dict[type, Any] = field(default_factory=dict)
@@ -123,14 +124,14 @@ class GroupMessage:
         settings: value that all items share.
         items: the items, in order.
         threads: threads for each item.
-        attempt: 1, or 2 if the items are tried again.
+        began: see `WorkContext`.
     """
 
     work: Work
     settings: Any
     items: Sequence[Any]
     threads: int
-    attempt: int
+    began: float | None
 
 
 def translate_failure(cause: Exception) -> DicodecError:

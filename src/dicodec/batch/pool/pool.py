@@ -62,7 +62,8 @@ class ItemGroup:
         items: values that the work is called with.
         keys: the caller's name for each item; workers do not get them.
         whole_machine: whether to run the group alone, with a thread for each core.
-        attempt: 1, or 2 if the items are tried again.
+        began: when their first attempt began, in seconds since 1970, if they are tried again;
+            otherwise None.
         clean_up: see messages.CleanUp; None if the work leaves nothing.
     """
 
@@ -71,13 +72,20 @@ class ItemGroup:
     items: Sequence[Any]
     keys: Sequence[Any]
     whole_machine: bool = False
-    attempt: int = 1
+    began: float | None = None
     clean_up: CleanUp | None = None
 
-    def select(self, start: int, end: int | None = None, *, attempt: int = 1) -> ItemGroup:
+    @property
+    def attempt(self) -> int:
+        """Number of the attempt: 1, or 2 if the items are tried again."""
+        return 1 if self.began is None else 2
+
+    def select(
+        self, start: int, end: int | None = None, *, began: float | None = None
+    ) -> ItemGroup:
         """Return a group of some of the items."""
         part = slice(start, end)
-        return replace(self, items=self.items[part], keys=self.keys[part], attempt=attempt)
+        return replace(self, items=self.items[part], keys=self.keys[part], began=began)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +128,14 @@ class _Task:
     """A group at a worker.
 
     Attributes:
+        began: when the first attempt at its items began, in seconds since 1970.
         ended: indices of the items with an outcome, and of those that went to other groups.
         shares: whether the worker is asked to return items for other workers.
     """
 
     worker: Worker
     group: ItemGroup
+    began: float
     ended: set[int] = field(default_factory=set)
     shares: bool = False
 
@@ -140,7 +150,7 @@ class _Task:
         Their results are written, and may be in place or not.
         """
         written = [index for index in range(at) if index not in self.ended]
-        return [self.group.select(index, index + 1, attempt=2) for index in written]
+        return [self.group.select(index, index + 1, began=self.began) for index in written]
 
     def open_keys(self) -> list[Any]:
         """Return the keys of the items without an outcome."""
@@ -345,11 +355,11 @@ class Pool:
             together = 1 if alone else min(self.jobs, len(busy) + len(self._waiting))
             group = self._waiting.popleft()
             worker = self._idle.pop() if self._idle else self._make_worker()
-            self._tasks[worker.channel.fileno()] = _Task(worker, group)
-            threads = max(1, self._cores // together)
-            worker.send(
-                GroupMessage(group.work, group.settings, group.items, threads, group.attempt)
+            self._tasks[worker.channel.fileno()] = _Task(
+                worker, group, time.time() if group.began is None else group.began
             )
+            threads = max(1, self._cores // together)
+            worker.send(GroupMessage(group.work, group.settings, group.items, threads, group.began))
 
     def _share(self) -> None:
         """Have a worker return items that it has not begun, if another one has nothing to do.
@@ -396,10 +406,9 @@ class Pool:
                 if task.shares:
                     size = -(-(items - index) // (1 + len(self._idle)))
                     starts = range(index, items, size)
-                    attempt = task.group.attempt
+                    began = task.group.began
                     self._waiting += [
-                        task.group.select(at, min(at + size, items), attempt=attempt)
-                        for at in starts
+                        task.group.select(at, min(at + size, items), began=began) for at in starts
                     ]
                 else:
                     events += [ItemReturned(key) for key in task.group.keys[index:]]
@@ -446,6 +455,6 @@ class Pool:
             self._waiting.appendleft(group.select(at + 1))
         self._waiting.extendleft(reversed(task.retry_written(at)))
         if group.attempt == 1 and kind is not TimeoutExceededError:
-            self._waiting.appendleft(group.select(at, at + 1, attempt=2))
+            self._waiting.appendleft(group.select(at, at + 1, began=task.began))
             return
         events.append(ItemOutcome(group.keys[at], None, kind(text or end), group.attempt))

@@ -173,7 +173,7 @@ class ThreadPool(Pool):
         result = None
         try:
             with Placement() as placement:
-                context = WorkContext(threads, group.attempt, report, placement)
+                context = WorkContext(threads, group.began, report, placement)
                 result = group.work(group.settings, item, context)
                 error = next((one for one in placement.place() if one is not None), None)
         except Exception as cause:  # whatever a work raises is its item's outcome

@@ -140,7 +140,7 @@ def _work_on(
 
     waiting = len(placement)
     try:
-        context = WorkContext(group.threads, group.attempt, report, placement, kept)
+        context = WorkContext(group.threads, group.began, report, placement, kept)
         return pickle.dumps((int(Word.RESULT), index, group.work(group.settings, item, context)))
     except Exception as cause:  # whatever a work raises is its item's outcome
         placement.give_up(waiting)

@@ -15,7 +15,6 @@ from dicodec.batch.sources.references import SourceReference, refer_beneath, ref
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.errors import DicodecError, RequestError
 from dicodec.model.records import dataclass, field
-from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.model.wording import as_field, reword_error
 from dicodec.options import ConversionOptions
 from dicodec.part10.beneath import Beneath
@@ -139,7 +138,7 @@ def _carry_out(options: JobOptions, task: Task, context: WorkContext) -> Convers
     reference = _refer(source)
     if policy is not None and not options.copy_kept and _is_kept(policy, reference, wanted):
         return _leave_alone(reference, wanted)
-    item = Item(reference, place, overwrite=_is_ours(place, task), root=root)
+    item = Item(reference, place, root=root, began=task.began)
     outcome = convert_item(WorkOptions(options=wanted, policy=policy), item, context)
     return ConversionResult(json.loads(outcome.json), outcome.target)
 
@@ -171,24 +170,6 @@ def choose_target(request: Request) -> str:
         return request.target
     assert request.target_folder is not None
     return os.path.join(request.target_folder, os.path.basename(request.source))  # noqa: PTH118, PTH119
-
-
-def _is_ours(target: str, task: Task) -> bool:
-    if task.began is None:
-        return False
-    try:
-        return _read_time(target) >= task.began - 1
-    except (OSError, DicodecError):
-        return False
-
-
-def _read_time(place: str) -> float:
-    """Return the time of the last change of a file or object, in seconds since 1970."""
-    if is_object_url(place):
-        from dicodec.batch.sources.cloud import read_facts
-
-        return read_facts(parse_object_url(place)).modified / 1e9
-    return os.stat(place).st_mtime  # noqa: PTH116
 
 
 def _is_kept(policy: str, source: SourceReference, options: ConversionOptions) -> bool:
