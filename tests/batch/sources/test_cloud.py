@@ -385,12 +385,46 @@ def test_errors_of_the_store_are_ours_and_tell_no_secrets(
     assert signed == "GET https://x/y?... failed"
 
 
-def test_a_copy_overwrites_nothing(bucket: str, tmp_path: Path) -> None:
+def test_a_copy_overwrites_nothing(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy(url: ObjectUrl, suffix: str) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(cloud, "PART_SIZE", 5)  # uploads have larger ones
+            copy_object(url, suffix)
+
     url = put(bucket + "x", b"content", tmp_path)
-    copy_object(url, ".orig")
-    assert get(bucket + "x.orig") == b"content"
+    for _ in range(2):  # the second time it is there
+        copy(url, ".orig")
+        assert get(bucket + "x.orig") == b"content"
+    for other in (b"content, and more", b"contenT", b""):
+        put(bucket + "x", other, tmp_path)
+        with pytest.raises(TargetExistsError, match="backup exists"):
+            copy(url, ".orig")
+    put(bucket + "x.not-marked", get(bucket + "x"), tmp_path)
     with pytest.raises(TargetExistsError, match="backup exists"):
-        copy_object(url, ".orig")
+        copy(url, ".not-marked")
+    assert get(bucket + "x.orig") == b"content"
+
+
+def test_after_an_upload_that_failed_a_conversion_with_a_backup_goes_on(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = bucket + "x.dcm"
+    put(url, CONTENT, tmp_path)
+    options = ConversionOptions(to=("rle",), overwrite=True, backup=".orig")
+
+    def fail(*_: object, **__: object) -> None:
+        raise WriteError("the store is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dicodec.batch.cloud_conversion.upload", fail)
+        with pytest.raises(WriteError, match="gone"):
+            convert_objects(url, url, options, convert_with)
+    assert (get(url), get(url + ".orig")) == (CONTENT, CONTENT)
+
+    convert_objects(url, url, options, convert_with)
+    assert (get(url), get(url + ".orig")) == (EXPECTED, CONTENT)
 
 
 def test_kept_originals_are_told_apart_whatever_lies_between() -> None:

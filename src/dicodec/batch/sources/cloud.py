@@ -224,21 +224,39 @@ def upload(file: Path, url: ObjectUrl, *, overwrite: bool, replaces: str | None 
 def copy_object(url: ObjectUrl, suffix: str) -> None:
     """Copy an object to a second name, in the same bucket, and mark it there as kept.
 
+    A copy that is there already, as after an upload that failed, is right.
+
     Args:
         url: URL of the object.
         suffix: text that is added to the object's key.
 
     Raises:
-        TargetExistsError: the second name is taken.
+        TargetExistsError: the second name is taken, and not by a marked copy of the object.
         WriteError: the store cannot copy the object.
+        ReadError: the object, or what has the second name, cannot be read.
     """
     second = ObjectUrl(url.scheme, url.bucket, url.key + suffix)
     if exists(second):
+        if is_kept_object(second) and _have_same_content(url, second):
+            return
         raise TargetExistsError("the backup exists, and is not overwritten", path=str(second))
     obstore = _load_obstore()
     with translate_write_errors(second):
         obstore.put(_open_store(url), _make_mark(second).key, b"")
         obstore.copy(_open_store(url), url.key, second.key)
+
+
+def _have_same_content(one: ObjectUrl, two: ObjectUrl) -> bool:
+    """Whether two objects hold the same bytes, which their etags do not tell in every store."""
+    first, second = read_facts(one), read_facts(two)
+    if first.size != second.size:
+        return False
+    for start in range(0, first.size, PART_SIZE):
+        end = min(start + PART_SIZE, first.size)
+        parts = [fetch(facts.url, start, end, facts.etag)[1] for facts in (first, second)]
+        if parts[0] != parts[1]:
+            return False
+    return True
 
 
 @contextmanager
