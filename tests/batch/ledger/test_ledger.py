@@ -8,13 +8,15 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.tables import FileOutcome, StartedFile, State
-from dicodec.errors import InvalidOptionError, TargetUnavailableError, WriteError
+from dicodec.errors import InvalidOptionError, ReadError, TargetUnavailableError, WriteError
 
 DONE = FileOutcome(
     state=State.DONE, json='{"a": 1}', target_size=5, target_modified=7, action="transcoded",
@@ -119,6 +121,68 @@ def test_what_cannot_be_written_is_an_error_and_no_open_transaction(tmp_path: Pa
         assert ledger.find("b") is None
     with Ledger(str(tmp_path / "ledger"), writing=False) as ledger:
         assert [entry.source for entry, _ in ledger.read_entries(["done"])] == ["a"]
+
+
+FULL: Mapping[str, Callable[[Ledger], Any]] = {
+    "begin": lambda ledger: begin(ledger, *(f"{n}" * 99 for n in range(999)), at=1),
+    "claim": lambda ledger: ledger.claim("a", "x" * 99_999),
+    "enter_replaced": lambda ledger: ledger.enter_replaced("a", "x" * 99_999, None),
+    "find_by_target": lambda ledger: ledger.find_by_target("a", "b"),
+    "keep proofs": lambda ledger: ledger.proofs.keep(),
+    "keep references": lambda ledger: ledger.references.keep(),
+    "start": lambda ledger: ledger.start("", "x" * 99_999),
+}
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_a_full_disk_is_an_error_that_names_the_ledger(tmp_path: Path, name: str) -> None:
+    path = str(tmp_path / "ledger")
+    with Ledger(path, writing=True) as ledger:
+        ledger.start("", "")
+        begin(ledger, "a")
+        (pages,) = ledger._database.execute("PRAGMA page_count").fetchone()
+        ledger._database.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(WriteError, match=r"the ledger: .*full") as raised:
+            FULL[name](ledger)
+    assert raised.value.path == path
+
+
+def test_a_ledger_that_cannot_be_written_any_more_is_named_too(tmp_path: Path) -> None:
+    path = str(tmp_path / "ledger")
+    with Ledger(path, writing=True) as ledger:
+        ledger.start("", "")
+        begin(ledger, "a")
+        ledger._database.execute("PRAGMA query_only = 1")
+        for write in (ledger.finish, lambda: ledger.give_back("a")):
+            with pytest.raises(WriteError, match="the ledger: ") as raised:
+                write()
+            assert raised.value.path == path
+        ledger._database.execute("PRAGMA query_only = 0")
+
+
+def test_a_damaged_ledger_is_an_error_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    with Ledger(str(path), writing=True) as ledger:
+        ledger.start("", "")
+        begin(ledger, *map(str, range(5000)))
+    content = path.read_bytes()
+    at = len(content) // 2
+    path.write_bytes(content[:at] + b"\xff" * (len(content) - at))
+    with Ledger(str(path), writing=False) as ledger:
+        with pytest.raises(ReadError, match=r"the ledger: .*malformed") as raised:
+            [*ledger.read_entries()]
+        with pytest.raises(ReadError, match=r"the ledger: .*malformed"):
+            ledger.find("4999")
+    assert raised.value.path == str(path)
+
+
+def test_rows_that_nobody_reads_do_not_outlive_the_ledger() -> None:
+    with Ledger("", writing=True) as ledger:
+        ledger.start("", "")
+        begin(ledger, "a", "b")
+        entries = ledger.read_entries()
+        next(entries)
+    del entries
 
 
 def test_outcomes_are_told_in_the_order_of_listing() -> None:
@@ -248,7 +312,7 @@ def test_a_hundred_thousand_entries(tmp_path: Path) -> None:
     count, group = 100_000, 50
     statements: Counter[str] = Counter()
     with Ledger(str(tmp_path / "ledger"), writing=True) as ledger:
-        ledger._connection.set_trace_callback(
+        ledger._database.connection.set_trace_callback(
             lambda text: statements.update([text.split(maxsplit=1)[0]])
         )
         ledger.start("", "")
@@ -273,7 +337,7 @@ def test_a_hundred_thousand_entries(tmp_path: Path) -> None:
              "SEARCH file USING INDEX by_cause"),
         ]  # fmt: skip
         for statement, plan in plans:
-            rows = ledger._connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+            rows = ledger._database.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
             assert [row[3].startswith(plan) for row in rows] == [True], rows
         found = ledger.find("/archive/99/99999")
         assert found is not None

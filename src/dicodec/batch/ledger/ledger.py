@@ -8,7 +8,6 @@ in which a run found them, whatever order they were converted in.
 from __future__ import annotations
 
 import os
-import sqlite3
 import stat
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ from dicodec.batch.ledger.ledger_lock import LedgerLock
 from dicodec.batch.ledger.proofs import Proofs
 from dicodec.batch.ledger.references import References
 from dicodec.batch.ledger.sqlite_file import (
+    Database,
     DatabaseFormat,
     decode_value,
     encode_text,
@@ -37,7 +37,7 @@ from dicodec.batch.ledger.tables import (
     State,
 )
 from dicodec.batch.ledger.totals import By, Total, make_query, make_total
-from dicodec.errors import DicodecError, InvalidOptionError, WriteError
+from dicodec.errors import DicodecError, InvalidOptionError, ReadError, WriteError
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ _COMMIT_SECONDS, _COMMIT_ENTRIES = 0.5, 1000
 
 class Ledger:
     """An open ledger. One process writes; any number may read meanwhile.
+
+    Every method raises a WriteError if SQLite cannot do what it asks for, such as on a full disk;
+    a ReadError if the ledger is not open for writing.
 
     Args:
         path: its file; "" for a temporary ledger that is gone with this object.
@@ -78,12 +81,17 @@ class Ledger:
         elif path:
             _check_there(path)
         try:
-            self._connection = open_database(path, _FORMAT, create=writing)
+            connection = open_database(path, _FORMAT, create=writing)
         except DicodecError:
             self._unlock()
             raise
-        self.references = References(self._connection, self.flush)
-        self.proofs = Proofs(self._connection, self.flush)
+        self._database = Database(connection, _FORMAT, path, WriteError if writing else ReadError)
+        self.references = References(self._database, self.flush)
+        try:
+            self.proofs = Proofs(self._database, self.flush)
+        except DicodecError:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +105,7 @@ class Ledger:
             if self.run:
                 self.flush()
         finally:
-            self._connection.close()
+            self._database.close()
             self._unlock()
 
     def _unlock(self) -> None:
@@ -116,7 +124,7 @@ class Ledger:
             raise InvalidOptionError("the ledger is a folder", path=path, hint="--ledger FILE")
         if os.path.isfile(path):  # noqa: PTH113 - it never raises
             with Ledger(path, writing=False) as other:
-                other._connection.backup(self._connection)
+                self._database.copy_from(other._database)
 
     def merge(self, path: str) -> bool:
         """Add the content of a shard's ledger, which does not change.
@@ -126,23 +134,20 @@ class Ledger:
 
         Raises:
             InvalidOptionError: the file is missing, or is not a ledger.
-            WriteError: this ledger cannot be written.
+            WriteError: this ledger cannot be written, or the other one cannot be read.
         """
         with Ledger(path, writing=False) as shard:
-            ended = shard._connection.execute(
+            ended = shard._database.execute(
                 "SELECT ended IS NOT NULL FROM run ORDER BY number DESC LIMIT 1"
             ).fetchone()
-        try:
-            from dicodec.batch.ledger.merge import copy_ledger
+        from dicodec.batch.ledger.merge import copy_ledger
 
-            copy_ledger(path, self._connection)
-        except sqlite3.Error as cause:
-            raise WriteError(f"the ledger: {cause}", path=self.path) from cause
+        copy_ledger(path, self._database)
         return bool(ended and ended[0])
 
     def read_collisions(self) -> Iterator[tuple[str, list[str]]]:
         """Yield (target, sources) of results that several sources claim to have written."""
-        rows = self._connection.execute(
+        rows = self._database.execute(
             "SELECT target, source FROM file WHERE state = 'done' AND target IN"
             " (SELECT target FROM file WHERE state = 'done' GROUP BY target HAVING count(*) > 1)"
             " ORDER BY target, id"
@@ -159,10 +164,10 @@ class Ledger:
             options: digest of the options that decide the results.
             arguments: command line of the run, for people.
         """
-        self._connection.execute(
+        self._database.execute(
             "DELETE FROM file WHERE state = 'failed' AND source_modified IS NULL"
         )
-        self.run = self._connection.execute(
+        self.run = self._database.execute(
             "INSERT INTO run (options, arguments, started) VALUES (?, ?, ?) RETURNING number",
             (options, encode_text(arguments), time.time()),
         ).fetchone()[0]
@@ -204,9 +209,9 @@ class Ledger:
         self._write([])
 
     def _write(self, begun: list[tuple[Any, ...]]) -> None:
-        execute = self._connection.executemany
+        execute = self._database.executemany
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._database.execute("BEGIN IMMEDIATE")
             if self._outcomes:
                 execute(END, self._outcomes)
                 execute(
@@ -217,12 +222,9 @@ class Ledger:
             self.references.write()
             self.proofs.write()
             execute(BEGIN, begun)
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as cause:
-            raise WriteError(f"the ledger: {cause}", path=self.path) from cause
+            self._database.execute("COMMIT")
         finally:
-            if self._connection.in_transaction:  # the next one could not begin
-                self._connection.rollback()
+            self._database.end_transaction()  # otherwise the next one could not begin
         self._outcomes.clear()
         self._reports.clear()
         self.references.let_go()
@@ -232,7 +234,7 @@ class Ledger:
     def count_case_collisions(self) -> int:
         """Return how many results of this run have paths that are others' but for case."""
         self.flush()
-        count: int = self._connection.execute(
+        count: int = self._database.execute(
             "SELECT ifnull(sum(paths - 1), 0) FROM"
             " (SELECT count(DISTINCT target) AS paths FROM file"
             " WHERE run = ? AND target IS NOT NULL GROUP BY lower(target) HAVING paths > 1)",
@@ -248,30 +250,23 @@ class Ledger:
             digest: its SHA-256.
             version: size of what replaced it, and the time of its last change; None if unknown.
         """
-        self._connection.execute(
+        self._database.execute(
             "UPDATE file SET source_digest = ?, target_size = ?, target_modified = ?"
             " WHERE source = ?",
             (digest, *(version or (None, None)), encode_text(source)),
         )
 
     def enter_restored(self, sources: Iterable[str]) -> None:
-        """Enter that the originals of results are back in their places.
-
-        Raises:
-            WriteError: the ledger cannot be written.
-        """
-        try:
-            self._connection.executemany(
-                "UPDATE file SET state = 'restored', target_size = NULL, target_modified = NULL"
-                " WHERE source = ?",
-                [(encode_text(source),) for source in sources],
-            )
-        except sqlite3.Error as cause:
-            raise WriteError(f"the ledger: {cause}", path=self.path) from cause
+        """Enter that the originals of results are back in their places."""
+        self._database.executemany(
+            "UPDATE file SET state = 'restored', target_size = NULL, target_modified = NULL"
+            " WHERE source = ?",
+            [(encode_text(source),) for source in sources],
+        )
 
     def give_back(self, sources: Iterable[str]) -> None:
         """Enter sources as pending: their conversion was not started, or was abandoned."""
-        self._connection.executemany(
+        self._database.executemany(
             "UPDATE file SET state = 'pending' WHERE source = ?",
             [(encode_text(source),) for source in sources],
         )
@@ -279,15 +274,13 @@ class Ledger:
     def finish(self) -> None:
         """Enter that the run ended without an interruption."""
         self.flush()
-        self._connection.execute(
-            "UPDATE run SET ended = ? WHERE number = ?", (time.time(), self.run)
-        )
+        self._database.execute("UPDATE run SET ended = ? WHERE number = ?", (time.time(), self.run))
 
     # Reading.
 
     def find(self, source: str) -> LedgerEntry | None:
         """Return the entry of a source; None if there is none."""
-        row = self._connection.execute(
+        row = self._database.execute(
             f"SELECT {COLUMNS} FROM file WHERE source = ?", (encode_text(source),)
         ).fetchone()
         return None if row is None else _make_entry(row)
@@ -295,7 +288,7 @@ class Ledger:
     def find_report(self, source: str, states: Collection[State]) -> str | None:
         """Return the report of a source, as JSON, if it is in one of some states; else None."""
         marks = ", ".join("?" * len(states))
-        row = self._connection.execute(
+        row = self._database.execute(
             "SELECT json FROM report JOIN file ON report.file = file.id"
             f" WHERE source = ? AND state IN ({marks})",
             (encode_text(source), *states),
@@ -311,7 +304,7 @@ class Ledger:
         from dicodec.batch.sources.recognition import DICOMDIR
 
         self.flush()
-        rows = self._connection.execute(
+        rows = self._database.execute(
             "SELECT source, target FROM file WHERE (state = 'skipped' AND error_code = ?"
             " OR state IN ('done', 'left alone') AND source LIKE '%/DICOMDIR')"
             " AND target IS NOT NULL AND (? OR run = ?) ORDER BY id",
@@ -322,10 +315,10 @@ class Ledger:
 
     def find_by_target(self, target: str, besides: str) -> LedgerEntry | None:
         """Return another source with this target, of this run or converted by an earlier one."""
-        self._connection.execute(
+        self._database.execute(
             "CREATE INDEX IF NOT EXISTS by_target ON file (target) WHERE target IS NOT NULL"
         )
-        row = self._connection.execute(
+        row = self._database.execute(
             f"SELECT {COLUMNS} FROM file WHERE target = ? AND source <> ?"
             " AND (run = ? OR state IN ('done', 'left alone')) ORDER BY run DESC LIMIT 1",
             (encode_text(target), encode_text(besides), self.run),
@@ -334,14 +327,14 @@ class Ledger:
 
     def claim(self, source: str, target: str) -> None:
         """Enter the target of a source that is running."""
-        self._connection.execute(
+        self._database.execute(
             "UPDATE file SET target = ? WHERE source = ?",
             (encode_text(target), encode_text(source)),
         )
 
     def read_run_options(self) -> dict[int, str]:
         """Return the options' digest of each run."""
-        return dict(self._connection.execute("SELECT number, options FROM run"))
+        return dict(self._database.execute("SELECT number, options FROM run"))
 
     def read_ended(
         self, position: int, *, past_pending: bool = False
@@ -352,7 +345,7 @@ class Ledger:
             position: of the first source, from 0.
             past_pending: whether to go on after a source that has not ended, instead of stopping.
         """
-        rows = self._connection.execute(
+        rows = self._database.execute(
             "SELECT position, source, state, json FROM file"
             " LEFT JOIN report ON report.file = file.id"
             " WHERE run = ? AND position >= ? ORDER BY position",
@@ -376,7 +369,7 @@ class Ledger:
         marks = ", ".join("?" * len(states))
         json = "(SELECT json FROM report WHERE report.file = file.id)" if reports else "NULL"
         where = f"WHERE state IN ({marks})" if states else ""
-        rows = self._connection.execute(
+        rows = self._database.execute(
             f"SELECT {json}, {COLUMNS} FROM file {where} ORDER BY id", tuple(states)
         )
         for text, *row in rows:
@@ -384,7 +377,7 @@ class Ledger:
 
     def read_totals(self) -> list[tuple[str, str | None, str | None, int, int, int]]:
         """Return rows (state, action, error code, sources, bytes before, bytes after)."""
-        return self._connection.execute(
+        return self._database.execute(
             "SELECT state, action, error_code, count(*), total(source_size), total(target_size)"
             " FROM file GROUP BY state, action, error_code ORDER BY state, action, error_code"
         ).fetchall()
@@ -396,12 +389,12 @@ class Ledger:
             by: the property.
             states: only files in these states; empty for all.
         """
-        rows = self._connection.execute(make_query(by, len(states)), tuple(states))
+        rows = self._database.execute(make_query(by, len(states)), tuple(states))
         return [make_total(by, row) for row in rows]
 
     def read_runs(self) -> list[tuple[str, float, float | None]]:
         """Return (arguments, start, end or None) of each run, in seconds since 1970."""
-        rows = self._connection.execute("SELECT arguments, started, ended FROM run ORDER BY number")
+        rows = self._database.execute("SELECT arguments, started, ended FROM run ORDER BY number")
         return [(decode_value(arguments), *times) for arguments, *times in rows]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from dicodec.batch.ledger.sqlite_file import Database
 from dicodec.batch.ledger.tables import LEDGER_NAME, PROOF_SCHEMA, REFERENCE_SCHEMA
 from dicodec.errors import InvalidOptionError
 
@@ -48,24 +48,24 @@ def find_missing_ledgers(paths: Sequence[str]) -> list[str]:
     ]
 
 
-def copy_ledger(path: str, connection: sqlite3.Connection) -> None:
+def copy_ledger(path: str, database: Database) -> None:
     """Copy runs, sources, reports and references of a ledger into another one.
 
     Args:
         path: of a ledger, which is read only.
-        connection: of the other ledger, open for writing.
+        database: of the other ledger, open for writing.
 
     Raises:
-        sqlite3.Error: the other ledger cannot be written; it is as it was.
+        WriteError: the other ledger cannot be written; it is as it was.
     """
-    execute = connection.execute
+    execute = database.execute
     execute("ATTACH ? AS shard", (path,))
     try:
         tables = {name for (name,) in execute("SELECT name FROM shard.sqlite_schema")}
         if tables.issuperset(_REFERENCES):
-            connection.executescript(REFERENCE_SCHEMA)
+            database.executescript(REFERENCE_SCHEMA)
         if "proof" in tables:
-            connection.executescript(PROOF_SCHEMA)
+            database.executescript(PROOF_SCHEMA)
         mine = {name for (name,) in execute("SELECT name FROM main.sqlite_schema")}
         columns = [row[1] for row in execute("PRAGMA main.table_info(file)")]
         execute("BEGIN IMMEDIATE")
@@ -97,6 +97,5 @@ def copy_ledger(path: str, connection: sqlite3.Connection) -> None:
                 )
         execute("COMMIT")
     finally:
-        if connection.in_transaction:
-            connection.rollback()
+        database.end_transaction()
         execute("DETACH shard")

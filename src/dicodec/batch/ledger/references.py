@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 
-from dicodec.batch.ledger.sqlite_file import decode_value
+from dicodec.batch.ledger.sqlite_file import Database, decode_value
 from dicodec.batch.ledger.tables import REFERENCE_SCHEMA, FileOutcome
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
-    import sqlite3
     from typing import Any
 
 
@@ -18,12 +17,12 @@ class References:
     """The tables of references and new UIDs of an open ledger, which has them if they are kept.
 
     Args:
-        connection: to the ledger's file.
+        database: the ledger's.
         flush: writes all held outcomes.
     """
 
-    def __init__(self, connection: sqlite3.Connection, flush: Callable[[], None]) -> None:
-        self._connection = connection
+    def __init__(self, database: Database, flush: Callable[[], None]) -> None:
+        self._database = database
         self._flush = flush
         self._forgotten: list[tuple[Any]] = []
         self._found: list[tuple[str, Any]] = []
@@ -31,7 +30,7 @@ class References:
 
     def keep(self) -> None:
         """Make the tables for references, if this ledger has none."""
-        self._connection.executescript(REFERENCE_SCHEMA)
+        self._database.executescript(REFERENCE_SCHEMA)
 
     def hold(self, key: Any, outcome: FileOutcome) -> None:
         """Hold what an outcome says of references until it is written; nothing if nobody looked.
@@ -49,7 +48,7 @@ class References:
 
     def write(self) -> None:
         """Write what is held, in the transaction of the outcomes."""
-        execute = self._connection.executemany
+        execute = self._database.executemany
         if not self._forgotten:
             return
         for table in ("renewed", "reference"):
@@ -77,8 +76,8 @@ class References:
         An old UID that has become two new ones, because two sources had it, is left out.
         """
         self._flush()
-        self._connection.executescript("DROP TABLE IF EXISTS temp.stale")
-        self._connection.execute(  # entries made meanwhile change nothing here
+        self._database.executescript("DROP TABLE IF EXISTS temp.stale")
+        self._database.execute(  # entries made meanwhile change nothing here
             "CREATE TEMP TABLE stale AS"
             " SELECT file.id AS file, source, target, uid, min(new) AS new FROM reference"
             " JOIN renewed ON renewed.old = reference.uid AND renewed.file <> reference.file"
@@ -86,7 +85,7 @@ class References:
             " WHERE state IN ('done', 'left alone') AND target IS NOT NULL"
             " GROUP BY file.id, uid HAVING count(DISTINCT new) = 1 ORDER BY file.id"
         )
-        rows = self._connection.execute("SELECT * FROM temp.stale ORDER BY rowid")
+        rows = self._database.execute("SELECT * FROM temp.stale ORDER BY rowid")
         for (number, source, target), group in groupby(rows, key=lambda row: row[:3]):
             uids = {old: new for *_, old, new in group}
             yield number, decode_value(source), decode_value(target), uids
@@ -94,7 +93,7 @@ class References:
     def count_stale(self) -> int:
         """Return how many results refer to instances of this ledger that have new UIDs."""
         self._flush()
-        count: int = self._connection.execute(
+        count: int = self._database.execute(
             "SELECT count(DISTINCT reference.file) FROM reference"
             " JOIN renewed ON renewed.old = reference.uid AND renewed.file <> reference.file"
             " JOIN file ON file.id = reference.file WHERE state IN ('done', 'left alone')"
@@ -109,7 +108,7 @@ class References:
             version: size of the result and the time of its last change.
             uids: new UIDs by old ones.
         """
-        execute = self._connection.execute
+        execute = self._database.execute
         execute(
             "UPDATE file SET target_size = ?, target_modified = ? WHERE id = ?", (*version, number)
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from dicodec.errors import InvalidOptionError, TargetUnavailableError
+from dicodec.errors import DicodecError, InvalidOptionError, TargetUnavailableError
 from dicodec.model.records import dataclass, field
 from dicodec.part10.beneath import open_private
 
@@ -48,6 +48,100 @@ class DatabaseFormat:
         """Return whether a file with these first bytes is of this kind, or has none so far."""
         number = head[_APPLICATION_PLACE : _APPLICATION_PLACE + 4]
         return not head or int.from_bytes(number, "big") == self.application
+
+
+class Rows:
+    """The rows of a statement; reading them raises only our errors.
+
+    Args:
+        cursor: of the statement.
+        translate: returns the error that takes the place of one of SQLite.
+    """
+
+    def __init__(
+        self, cursor: sqlite3.Cursor, translate: Callable[[sqlite3.Error], DicodecError]
+    ) -> None:
+        self._cursor = cursor
+        self._translate = translate
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            # `yield from` would close the cursor with this generator, maybe after the database.
+            for row in self._cursor:  # noqa: UP028
+                yield row
+        except sqlite3.Error as cause:
+            raise self._translate(cause) from cause
+
+    def fetchone(self) -> Any:
+        """Return the next row; None if there is none."""
+        return next(iter(self), None)
+
+    def fetchall(self) -> list[Any]:
+        """Return all rows that are left."""
+        return list(self)
+
+
+class Database:
+    """A connection to an SQLite file whose statements raise only our errors.
+
+    Args:
+        connection: to the file, in autocommit mode; it is closed with this object.
+        form: kind of the file.
+        path: of the file, for errors; "" for a temporary one.
+        error: class of the errors, which all methods raise.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        form: DatabaseFormat,
+        path: str,
+        error: type[DicodecError],
+    ) -> None:
+        self.connection = connection
+        self._form = form
+        self._path = path
+        self._error = error
+
+    def execute(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Rows:
+        """Carry out a statement, and return its rows."""
+        try:
+            return Rows(self.connection.execute(statement, values), self._translate)
+        except sqlite3.Error as cause:
+            raise self._translate(cause) from cause
+
+    def executemany(self, statement: str, values: Iterable[Any]) -> None:
+        """Carry out a statement once for each of some tuples or mappings of values."""
+        try:
+            self.connection.executemany(statement, values)
+        except sqlite3.Error as cause:
+            raise self._translate(cause) from cause
+
+    def executescript(self, script: str) -> None:
+        """Carry out several statements."""
+        try:
+            self.connection.executescript(script)
+        except sqlite3.Error as cause:
+            raise self._translate(cause) from cause
+
+    def copy_from(self, other: Database) -> None:
+        """Replace the content by that of another database."""
+        try:
+            other.connection.backup(self.connection)
+        except sqlite3.Error as cause:
+            raise self._translate(cause) from cause
+
+    def end_transaction(self) -> None:
+        """Undo what was done in a transaction that is not committed; do nothing without one."""
+        if self.connection.in_transaction:
+            self.connection.rollback()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    def _translate(self, cause: sqlite3.Error) -> DicodecError:
+        return self._error(f"the {self._form.name}: {cause}", path=self._path or None)
 
 
 def open_database(
