@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import stat
@@ -389,6 +390,23 @@ def test_a_file_system_without_locks_will_do(
     in_place(source)
 
     assert contents(source.parent) == {"source.dcm": EXPECTED}
+
+
+def test_a_source_that_cannot_be_locked_stays(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock = fcntl.flock
+
+    def refuse(descriptor: int, kind: int) -> None:
+        if kind & fcntl.LOCK_SH:  # of the original
+            raise OSError(errno.EIO, "broken")
+        flock(descriptor, kind)
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+
+    with pytest.raises(WriteError, match="broken"):
+        in_place(source)
+    assert contents(source.parent) == {"source.dcm": CONTENT}
 
 
 # Killed. The program below forks children that convert in place. Before the n-th call of the

@@ -41,9 +41,14 @@ HAS_WORKER_PROCESSES = (
 _LOCKED_BYTE = 1 << 30
 """Offset of the byte that stands for a whole file where locks are of bytes."""
 
-_NO_LOCKS = OSError(errno.ENOTSUP, "the system has no such locks")
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL})
+"""Numbers of errors by which file systems say that they have no locks; ENOLCK is one of NFS."""
 
 _seeking = allocate_lock()
+
+
+class NoLocksError(OSError):
+    """The file system, or the operating system, has no locks of the kind asked for."""
 
 
 def lock_file(descriptor: int, *, shared: bool = False, waits: bool = False) -> None:
@@ -56,18 +61,24 @@ def lock_file(descriptor: int, *, shared: bool = False, waits: bool = False) -> 
 
     Raises:
         BlockingIOError: somebody else has a lock.
-        OSError: the file system, or the operating system, has no such locks.
+        NoLocksError: the file system, or the operating system, has no such locks.
+        OSError: the file cannot be locked for another reason.
     """
     if fcntl is not None:
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        fcntl.flock(descriptor, kind if waits else kind | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, kind if waits else kind | fcntl.LOCK_NB)
+        except OSError as cause:
+            if cause.errno in _NO_LOCKS:
+                raise NoLocksError(cause.errno, cause.strerror) from cause
+            raise
         return
     try:
         import msvcrt
     except ImportError:
-        raise _NO_LOCKS from None
-    if shared:
-        raise _NO_LOCKS
+        msvcrt = None
+    if msvcrt is None or shared:
+        raise NoLocksError(errno.ENOTSUP, "the system has no such locks")
     _lock_byte(msvcrt, descriptor, waits=waits)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sqlite3
@@ -306,6 +307,34 @@ def test_another_database_is_refused(tmp_path: Path) -> None:
         Ledger(str(tmp_path / "missing"), writing=False)
     with pytest.raises(TargetUnavailableError):
         Ledger(str(tmp_path / "no" / "folder"), writing=True)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL])
+def test_on_a_file_system_without_locks_nobody_is_kept_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr("fcntl.flock", refusing(number))
+    for _ in range(2):
+        Ledger(str(tmp_path / "ledger"), writing=True).close()
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger"]
+
+
+def test_a_ledger_that_cannot_be_locked_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fcntl.flock", refusing(errno.EIO))
+    with pytest.raises(TargetUnavailableError, match="cannot be locked: refused") as raised:
+        Ledger(str(tmp_path / "ledger"), writing=True)
+    assert raised.value.path == str(tmp_path / "ledger")
+
+
+def refusing(number: int) -> Callable[..., None]:
+    """Return a function that raises an error of the operating system."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, "refused")
+
+    return refuse
 
 
 def test_a_hundred_thousand_entries(tmp_path: Path) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
-from dicodec.model.platforms import lock_file
+from dicodec.model.platforms import NoLocksError, lock_file
 from dicodec.part10.beneath import open_private
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -24,7 +23,7 @@ class LedgerLock:
 
     Raises:
         InvalidOptionError: another process writes the ledger.
-        TargetUnavailableError: no file can be made there.
+        TargetUnavailableError: no file can be made or locked there.
     """
 
     def __init__(self, path: str) -> None:
@@ -48,7 +47,8 @@ def _lock(path: str) -> IO[bytes]:
                 f"the ledger cannot be made: {cause.strerror}", path=path, hint="--ledger FILE"
             ) from cause
         try:
-            _take_lock(lock.fileno())
+            with suppress(NoLocksError):  # nobody can be kept out then
+                lock_file(lock.fileno())
             if os.path.samestat(os.fstat(lock.fileno()), name.stat()):
                 return lock
         except BlockingIOError as cause:
@@ -58,13 +58,9 @@ def _lock(path: str) -> IO[bytes]:
             ) from cause
         except FileNotFoundError:
             pass  # whoever had it before has removed it meanwhile
+        except OSError as cause:
+            lock.close()
+            raise TargetUnavailableError(
+                f"the ledger cannot be locked: {cause.strerror}", path=path, hint="--ledger FILE"
+            ) from cause
         lock.close()
-
-
-def _take_lock(descriptor: int) -> None:
-    """Lock a file if the operating system has such locks."""
-    try:
-        lock_file(descriptor)
-    except OSError as cause:
-        if cause.errno != errno.ENOTSUP:
-            raise

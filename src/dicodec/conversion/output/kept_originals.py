@@ -19,7 +19,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from dicodec.errors import TargetUnavailableError
-from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT, lock_file, read_at
+from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT, NoLocksError, lock_file, read_at
 
 LIST_NAME = ".dicodec-kept"
 
@@ -58,7 +58,7 @@ def enter_kept_original(kept: Path, digest: str) -> None:
     """
     descriptor = _open(kept.with_name(LIST_NAME), os.O_CREAT | os.O_RDWR | os.O_APPEND)
     try:
-        with suppress(OSError):  # a file system without locks
+        with suppress(NoLocksError):
             lock_file(descriptor, waits=True)
         size = os.fstat(descriptor).st_size
         whole = not size or read_at(descriptor, 1, size - 1) == b"\n"

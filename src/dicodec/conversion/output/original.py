@@ -12,7 +12,14 @@ from pathlib import Path
 
 from dicodec.conversion.output.part_file import make_part_name, remove_leftover
 from dicodec.errors import SourceChangedError, SourceUnavailableError
-from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT, lock_file, refuses_lease
+from dicodec.model.platforms import (
+    BINARY,
+    NO_LINK,
+    NO_WAIT,
+    NoLocksError,
+    lock_file,
+    refuses_lease,
+)
 from dicodec.model.records import dataclass
 
 
@@ -186,8 +193,11 @@ def _lock(target: Path) -> int:
     except BlockingIOError:
         os.close(descriptor)
         raise SourceChangedError("another process has locked the source") from None
-    except OSError:  # a file system without locks
+    except NoLocksError:
         pass
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
 
 

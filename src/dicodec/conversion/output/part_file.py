@@ -7,13 +7,12 @@ locked is a leftover of a process that was killed, and the next one that wants t
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
 
-from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT, lock_file
+from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT, NoLocksError, lock_file
 from dicodec.part10.beneath import PinnedPath
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -145,9 +144,7 @@ def _lock(path: Path, descriptor: int) -> bool:
         lock_file(descriptor)
     except BlockingIOError:
         return False
-    except OSError as error:  # a file system without locks: its leftovers stay
-        if error.errno not in {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}:
-            raise
+    except NoLocksError:  # leftovers stay on such a file system
         return True
     return is_named(path, descriptor)
 

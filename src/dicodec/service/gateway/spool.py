@@ -20,8 +20,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from dicodec.conversion.output.write_errors import translate_write_errors
-from dicodec.errors import DiskFullError, InvalidOptionError
-from dicodec.model.platforms import lock_file
+from dicodec.errors import DiskFullError, InvalidOptionError, TargetUnavailableError
+from dicodec.model.platforms import NoLocksError, lock_file
 from dicodec.part10.beneath import make_folders, open_private, sync_names
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -78,10 +78,17 @@ class Spool:
 
         Raises:
             InvalidOptionError: another gateway has it.
+            TargetUnavailableError: its file system has no locks.
         """
         with open_private(self.path / "lock") as file:
             try:
                 lock_file(file.fileno())
+            except NoLocksError as cause:
+                raise TargetUnavailableError(
+                    "the spool's file system has no locks",
+                    path=str(self.path),
+                    hint="a spool on a local disk",
+                ) from cause
             except BlockingIOError as cause:
                 raise InvalidOptionError(
                     "another gateway has this spool", path=str(self.path)
