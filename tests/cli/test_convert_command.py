@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -637,6 +638,37 @@ def test_results_for_a_closed_standard_output_are_an_error(
     assert done.returncode == 1
     silent = subprocess.run(["sh", "-c", f"{command} {streams} 2>&-"], check=False)
     assert silent.returncode == 1
+
+
+@pytest.mark.parametrize("step", ["arguments.parse_arguments", "syntaxes.run"])
+def test_other_errors_are_not_laid_on_standard_output(
+    step: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> int:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(f"dicodec.cli.{step}", refuse)
+    assert quietly("syntaxes") == 1
+    told = "dicodec: the operating system refused: No locks available [internal-error]\n"
+    assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize("environment", [{}, {"PYTHONUNBUFFERED": "1"}])
+def test_errors_of_standard_output_are_known_however_much_is_printed(
+    environment: dict[str, str],
+) -> None:
+    script = (
+        "import dicodec.cli.syntaxes, sys; from dicodec.cli.main import main;"
+        "dicodec.cli.syntaxes.run = lambda _: print('x' * 99_999);"
+        "sys.argv[1:] = ['syntaxes']; main()"
+    )
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, check=False,
+            env={**os.environ, **environment},
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"dicodec: cannot write to standard output: No space left")
 
 
 def test_names_that_are_no_text_are_printed(folder: Path) -> None:

@@ -26,13 +26,16 @@ from dicodec.cli.printing import (
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Buffer, Sequence
     from typing import NoReturn, TextIO
 
     from dicodec.batch.pool.template import Template
     from dicodec.cli.wrong_usage import WrongUsage
 
 _OBJECTS_BEFORE_COLLECTION = 50_000
+
+_OUTPUT = "<standard output>"
+"""The name of a file in errors of standard output."""
 
 
 def main() -> None:
@@ -80,8 +83,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except OSError as error:  # before or behind a subcommand, only output can fail
-        return _give_up_output(error, 0)
+    except OSError as error:
+        return _end_for(error)
 
 
 def _run(given: Sequence[str]) -> int:
@@ -141,10 +144,8 @@ def _run_subcommand(given: Sequence[str], template: Template | None) -> int:
     except DicodecError as error:
         print_error(error)
         status = find_status(error)
-    except OSError as error:  # mostly standard output: files have errors of their own
-        if error.filename is None and not isinstance(error, FileNotFoundError):
-            return _give_up_output(error, 0)
-        status = _report_file(error)
+    except OSError as error:
+        return _end_for(error)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -167,6 +168,7 @@ def _settle_streams() -> None:
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - for good
     sys.stdout, sys.stderr = _wait_for_pipe(sys.stdout), _wait_for_pipe(sys.stderr)
+    sys.stdout = _name_errors(sys.stdout)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file's name may not be text
             stream.reconfigure(errors="backslashreplace")
@@ -205,12 +207,57 @@ def _wait_for_pipe(stream: TextIO) -> TextIO:
     )
 
 
+class _Output(io.FileIO):
+    """The file of standard output, whose errors name it: nothing else tells them from others.
+
+    Args:
+        stream: standard output as it was, which stays open with this object.
+        file: of the stream.
+    """
+
+    def __init__(self, stream: TextIO, file: io.FileIO) -> None:
+        super().__init__(file.fileno(), "wb", closefd=False)
+        self.name = file.name
+        self._stream, self._file = stream, file
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            error.filename = _OUTPUT
+            raise
+
+
+def _name_errors(stream: TextIO) -> TextIO:
+    """Return standard output as a stream whose errors name it, unless it is a caller's."""
+    if type(stream) is not io.TextIOWrapper:
+        return stream
+    file = getattr(stream.buffer, "raw", stream.buffer)  # python -u has no buffer between
+    if not isinstance(file, io.FileIO) or isinstance(file, _Output):
+        return stream
+    named = _Output(stream, file)
+    return io.TextIOWrapper(
+        named if file is stream.buffer else io.BufferedWriter(named),
+        encoding=stream.encoding,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
 def _terminate(number: int, frame: object) -> None:  # noqa: ARG001
     """End as an interrupted program does, so that temporary files are removed."""
     hang_up = getattr(signal, "SIGHUP", signal.SIGTERM)  # Windows has none
     for one in (signal.SIGTERM, hang_up):  # a second signal would interrupt the clean-up
         signal.signal(one, signal.SIG_IGN)
     raise _Terminated(TERMINATED if number == signal.SIGTERM else HUNG_UP)
+
+
+def _end_for(error: OSError) -> int:
+    """Print an error of the operating system that nobody has expected, and return the status."""
+    if error.filename == _OUTPUT or isinstance(error, BrokenPipeError):
+        return _give_up_output(error, 0)
+    _report_refusal(error)
+    return _flush_output(SOME_FAILED)
 
 
 def _give_up_output(error: OSError, status: int) -> int:
@@ -223,16 +270,16 @@ def _give_up_output(error: OSError, status: int) -> int:
     return status or SOME_FAILED
 
 
-def _report_file(error: OSError) -> int:
-    """Print the error of a file that nobody has expected, such as one with too long a name."""
-    from dicodec.errors import SourceUnavailableError
+def _report_refusal(error: OSError) -> None:
+    from dicodec.errors import InternalError, SourceUnavailableError
 
-    if error.filename is None:  # of os.getcwd
+    if error.filename is not None:  # such as one with too long a name
+        path = os.fsdecode(error.filename)
+        print_error(SourceUnavailableError(f"it cannot be used: {error.strerror}", path=path))
+    elif isinstance(error, FileNotFoundError):  # of os.getcwd
         print_error(SourceUnavailableError("the current folder does not exist any more"))
     else:
-        found = SourceUnavailableError(f"it cannot be used: {error.strerror}")
-        print_error(found.with_location(path=os.fsdecode(error.filename)))
-    return SOME_FAILED
+        print_error(InternalError(f"the operating system refused: {error.strerror or error}"))
 
 
 def _print_wrong_usage(wrong: WrongUsage, given: Sequence[str]) -> None:
