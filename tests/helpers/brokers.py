@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers import kafka_server
+from helpers.dicom_network import find_free_port
 from helpers.installed import program
 from helpers.patience import give_up_at
 
@@ -20,13 +21,6 @@ _START_SECONDS = 60.0
 
 KINDS = ("redis", "nats", "kafka", "rabbitmq")
 LOOPBACK = "127.0.0.1"
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -130,7 +124,7 @@ def listens(port: int, say: bytes = b"", expect: bytes = b"", host: str = LOOPBA
 
 
 def _redis(folder: Path, host: str) -> RunningBroker:
-    port = free_port()
+    port = find_free_port()
     command = [
         program("redis-server"), "--port", str(port), "--bind", host, "--dir", str(folder),
         "--protected-mode", "no",
@@ -145,7 +139,7 @@ def _redis(folder: Path, host: str) -> RunningBroker:
 
 
 def _nats(folder: Path, host: str) -> RunningBroker:
-    port = free_port()
+    port = find_free_port()
     command = [program("nats-server"), "-a", host, "-p", str(port), "-js", "-sd",
                str(folder / "data")]  # fmt: skip
     return RunningBroker(
@@ -157,7 +151,7 @@ def _nats(folder: Path, host: str) -> RunningBroker:
 
 
 def _rabbitmq(folder: Path, host: str) -> RunningBroker:
-    port, between, names = free_port(), free_port(), free_port()
+    port, between, names = find_free_port(), find_free_port(), find_free_port()
     server = program("rabbitmq-server")
     environment = {
         "HOME": str(folder),
@@ -199,7 +193,7 @@ def make_kafka(
     names: tuple[str, ...] = (kafka_server.PLAIN, kafka_server.CONTROLLER)
     if certificates is not None:
         names += kafka_server.SECURED
-    ports = {name: free_port() for name in names}
+    ports = {name: find_free_port() for name in names}
     command = kafka_server.prepare(folder, host, ports, certificates)
     return RunningBroker(
         "kafka",

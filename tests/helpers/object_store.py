@@ -33,8 +33,7 @@ class ObjectStore:
 
     def put(self, key: str, content: bytes) -> None:
         """Put an object into the bucket."""
-        url = f"http://127.0.0.1:{self._port}/bucket/{key}"
-        httpx.put(url, content=content, timeout=60).raise_for_status()
+        call_moto(self._port, "PUT", f"bucket/{key}", content)
 
     def read_sent(self) -> int:
         """Return the bytes that were sent through the relay so far."""
@@ -66,28 +65,55 @@ class ObjectStore:
 
 
 @contextmanager
-def running_object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
-    """Yield a store, which the environment leads to within the test."""
+def running_moto() -> Iterator[int]:
+    """Yield the port of moto's server, in a process of its own."""
     port = find_free_port()
     code = f"import sys; from moto.server import main; sys.exit(main(['-H127.0.0.1', '-p{port}']))"
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        wait_for(lambda: answers(port))
-        store = ObjectStore(port)
-        for name in os.environ:
-            if name.lower().endswith("_proxy"):
-                monkeypatch.delenv(name)
-        settings = {
-            "AWS_ENDPOINT_URL": store.url, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "do-not-tell",
-        }  # fmt: skip
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
-        httpx.put(f"http://127.0.0.1:{port}/bucket", timeout=60).raise_for_status()
-        yield store
-        store.close()
+        wait_for(lambda: answers(port) or process.poll() is not None)
+        assert process.poll() is None, "moto's server did not start"
+        yield port
     finally:
         process.terminate()
         process.wait()
+
+
+def call_moto(port: int, method: str, path: str, content: bytes = b"") -> None:
+    """Send a request to moto's server, which needs no signature.
+
+    Args:
+        port: of the server.
+        method: of HTTP.
+        path: without the first slash, such as that of a bucket.
+        content: body of the request.
+    """
+    url = f"http://127.0.0.1:{port}/{path}"
+    found = httpx.request(method, url, content=content, timeout=60, trust_env=False)
+    found.raise_for_status()
+
+
+def lead_to_store(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the environment lead clients of S3 to a server within the test."""
+    for name in os.environ:
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    settings = {
+        "AWS_ENDPOINT_URL": url, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "do-not-tell",
+    }  # fmt: skip
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+
+@contextmanager
+def running_object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
+    """Yield a store, which the environment leads to within the test."""
+    with running_moto() as port:
+        store = ObjectStore(port)
+        lead_to_store(store.url, monkeypatch)
+        call_moto(port, "PUT", "bucket")
+        yield store
+        store.close()

@@ -16,7 +16,8 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
-from helpers.brokers import LOOPBACK, free_port, listens
+from helpers.brokers import LOOPBACK, listens
+from helpers.dicom_network import find_free_port
 from helpers.installed import end_without
 from helpers.patience import give_up_at
 
@@ -98,7 +99,7 @@ def running_postgres(host: str = LOOPBACK) -> Iterator[RunningPostgres]:
     """
     programs = _find_programs()
     folder = Path(tempfile.mkdtemp(prefix="dicodec-postgres-"))  # whoever it runs as may get there
-    server = RunningPostgres(folder, programs, free_port(), host)
+    server = RunningPostgres(folder, programs, find_free_port(), host)
     try:
         if (user := _find_user()) is not None:
             os.chown(folder, user, -1)

@@ -5,12 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,7 +49,9 @@ from dicodec.model.source_names import ObjectUrl, is_object_url, parse_object_ur
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.source import OpenSource
 from dicodec.report import LEFT_ALONE
+from helpers.dicom_network import find_free_port
 from helpers.made import IMAGE_KINDS, make_file
+from helpers.object_store import call_moto, lead_to_store, running_moto
 
 CONTENT = IMAGE_KINDS["multi-frame"].make()[0]
 EXPECTED = convert_bytes(CONTENT, to="rle")
@@ -131,56 +129,19 @@ def test_nobody_else_imports_obstore() -> None:
 # A store.
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """Start moto's server in a process of its own, and return where it is."""
-    port = free_port()
-    code = f"import sys; from moto.server import main; sys.exit(main(['-H127.0.0.1', '-p{port}']))"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            if process.poll() is not None:
-                raise AssertionError("moto's server did not start")
-            try:
-                request(url)
-            except urllib.error.URLError:
-                time.sleep(0.1)
-            else:
-                break
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def request(url: str, method: str = "GET") -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    opener.open(urllib.request.Request(url, method=method), timeout=10).close()
+def server() -> Iterator[int]:
+    """Start moto's server, and return its port."""
+    with running_moto() as port:
+        yield port
 
 
 @pytest.fixture
-def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def bucket(server: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Make an empty bucket, and the environment that leads to it."""
-    for name in os.environ:
-        if name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    settings = {
-        "AWS_ENDPOINT_URL": server, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "do-not-tell",
-    }  # fmt: skip
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    request(f"{server}/moto-api/reset", "POST")
-    request(f"{server}/bucket", "PUT")
+    lead_to_store(f"http://127.0.0.1:{server}", monkeypatch)
+    call_moto(server, "POST", "moto-api/reset")
+    call_moto(server, "PUT", "bucket")
     cloud._make_store.cache_clear()
     yield "s3://bucket/"
     cloud._make_store.cache_clear()
@@ -363,7 +324,7 @@ def test_errors_of_the_store_are_ours_and_tell_no_secrets(
     path.write_bytes(b"new")
     with pytest.raises(TargetUnavailableError, match="does not exist"):
         upload(path, parse_object_url("s3://nobucket/x"), overwrite=True)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{find_free_port()}")
     monkeypatch.setattr(cloud, "_RETRIES", {"max_retries": 0})
     cloud._make_store.cache_clear()
     errors: list[DicodecError] = []

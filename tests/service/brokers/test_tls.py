@@ -13,6 +13,7 @@ import pytest
 
 from helpers import brokers
 from helpers.certificates import make_certificates
+from helpers.dicom_network import find_free_port
 from helpers.installed import program
 
 
@@ -52,7 +53,7 @@ def listening(command: list[str], port: int, folder: Path) -> Iterator[None]:
 def test_an_authority_is_trusted_where_it_is_named(
     kind: Callable[[int, Path], tuple[str, list[str]]], certificates: Path, tmp_path: Path
 ) -> None:
-    port = brokers.free_port()
+    port = find_free_port()
     url, command = kind(port, certificates)
     prepare = [sys.executable, "-m", "dicodec.cli.main", "worker", "--prepare"]
 

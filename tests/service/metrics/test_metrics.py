@@ -39,7 +39,8 @@ from dicodec.service.metrics.declarations import (
 from dicodec.service.metrics.listener import serve_metrics
 from dicodec.service.metrics.recording import Metrics, ReadGauge
 from dicodec.service.worker.service import WorkerOptions, WorkerService
-from helpers.brokers import free_port, running_broker
+from helpers.brokers import running_broker
+from helpers.dicom_network import find_free_port
 from helpers.installed import program
 from helpers.memory_broker import MemoryBroker, RefusingExecutor
 from helpers.worker_fleet import Fleet
@@ -248,7 +249,7 @@ def test_metrics_are_served_until_the_end_and_a_taken_port_is_said(tmp_path: Pat
 
 def test_a_worker_serves_its_metrics(tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
-    port = free_port()
+    port = find_free_port()
     with running_broker("redis", tmp_path / "redis") as broker:
         import redis
 
