@@ -7,11 +7,13 @@ import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from dicodec.batch.pool.messages import Preparation
+from dicodec.batch.pool import worker_process
+from dicodec.batch.pool.current_item import CurrentItem
+from dicodec.batch.pool.messages import GroupMessage, Preparation
 from dicodec.batch.pool.pool import (
     ItemGroup,
     ItemOutcome,
@@ -20,6 +22,7 @@ from dicodec.batch.pool.pool import (
     Pool,
     PoolEvent,
 )
+from dicodec.conversion.output.part_file import PartFile
 from dicodec.errors import InternalError
 from helpers.environment import without_options
 from helpers.outputs import create_output
@@ -400,6 +403,36 @@ def test_discarded_it_leaves_nothing_behind(tmp_path: Path, way: str) -> None:
         assert pool.discard() == [ItemReturned(f"{way}:{part}"), ItemReturned("b")]
 
     assert not part.exists()
+
+
+def test_a_request_to_leave_does_not_interrupt_the_clean_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool asks a worker to leave and closes the channel, in the middle of which it sends."""
+    close = PartFile.close
+
+    def close_late(part: PartFile) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        close(part)
+
+    class Closed:
+        def is_readable(self) -> bool:
+            return False
+
+        def send(self, _: bytes) -> None:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(PartFile, "close", close_late)
+    group = GroupMessage(behave, None, [f"write:{tmp_path / 'a'}", "tell:x"], 1, None)
+    channel, current = cast("Any", Closed()), CurrentItem()
+    before = signal.signal(signal.SIGTERM, worker_process._leave)
+    try:
+        with pytest.raises(SystemExit):
+            worker_process.carry_out(group, channel, current, {})
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        current.close()
+    assert written(tmp_path) == {}
 
 
 def test_a_job_can_be_submitted_while_another_thread_waits() -> None:

@@ -47,7 +47,7 @@ def serve_pool(descriptor: int, lifeline: int, item: int) -> NoReturn:
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         start_new_thread(_watch, (descriptor, lifeline))
-        channel.send(pickle.dumps((int(Word.READY), 0, os.getpid())))
+        _send(channel, pickle.dumps((int(Word.READY), 0, os.getpid())))
         kept: dict[type, Any] = {}
         while True:
             message = channel.receive()
@@ -65,6 +65,17 @@ def serve_pool(descriptor: int, lifeline: int, item: int) -> NoReturn:
 def _leave(*_: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal would interrupt the clean-up
     raise SystemExit(0)
+
+
+def _send(channel: Channel, message: bytes) -> None:
+    """Send a message to the pool; if that has gone, leave as if it had asked for it.
+
+    Otherwise its request, which comes just before its end, would interrupt the clean-up.
+    """
+    try:
+        channel.send(message)
+    except ConnectionError:
+        _leave()
 
 
 def _watch(descriptor: int, lifeline: int) -> None:
@@ -100,7 +111,7 @@ def carry_out(
         for index, item in enumerate(group.items):
             if channel.is_readable():  # an empty message: start no further item
                 _put_in_place(placement, waiting, channel)
-                channel.send(pickle.dumps((int(Word.NOT_BEGUN), index, None)))
+                _send(channel, pickle.dumps((int(Word.NOT_BEGUN), index, None)))
                 return
             current.begin(index)
             message = _work_on(group, index, item, placement, channel, kept)
@@ -110,7 +121,7 @@ def carry_out(
                 _put_in_place(placement, waiting, channel)
                 since = time.monotonic()
             if not held:
-                channel.send(message)
+                _send(channel, message)
 
 
 def _share_settings(group: GroupMessage, kept: dict[type, Any]) -> GroupMessage:
@@ -136,7 +147,7 @@ def _work_on(
     """Work on one item, and return the message for the pool."""
 
     def report(value: Any) -> None:
-        channel.send(pickle.dumps((int(Word.PROGRESS), index, value)))
+        _send(channel, pickle.dumps((int(Word.PROGRESS), index, value)))
 
     waiting = len(placement)
     try:
@@ -160,4 +171,4 @@ def _put_in_place(placement: Placement, waiting: list[tuple[int, bytes]], channe
         for (index, message), error in zip(waiting, placement.place(), strict=True)
     ]
     waiting.clear()
-    channel.send(pickle.dumps((int(Word.PLACED), 0, messages)))
+    _send(channel, pickle.dumps((int(Word.PLACED), 0, messages)))
