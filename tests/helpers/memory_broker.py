@@ -97,3 +97,20 @@ class RefusingExecutor(Executor):
 
     def close(self, patience: float) -> None:
         """Do nothing."""
+
+
+class HoldingExecutor(RefusingExecutor):
+    """Leaves it to the test when and how a request ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.futures: list[Future[ConversionResult]] = []
+
+    def submit_group(
+        self, tasks: Sequence[Task], progress: Sequence[ReportProgress | None]
+    ) -> list[Future[ConversionResult]]:
+        """Return futures, and keep them."""
+        del progress
+        futures: list[Future[ConversionResult]] = [Future() for _ in tasks]
+        self.futures += futures
+        return futures

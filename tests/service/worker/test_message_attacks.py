@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from email.header import Header
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dicodec.errors import NotDicomError
 from dicodec.service.brokers.broker import (
     CUT,
     NOT_BEFORE,
@@ -27,7 +29,8 @@ from dicodec.service.jobs.mapping import load_mapping
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.worker.service import WorkerOptions, WorkerService
-from helpers.memory_broker import MemoryBroker, Message, RefusingExecutor
+from helpers.memory_broker import HoldingExecutor, MemoryBroker, Message, RefusingExecutor
+from helpers.patience import give_up_at
 
 REQUEST = {"id": "j", "source": "/in/a", "target": "/out/a", "to": "rle"}
 
@@ -53,6 +56,14 @@ def work(messages: Sequence[Message], folder: Path, **options: Any) -> MemoryBro
     asyncio.run(run())
     assert sorted(broker.acknowledged) == [*range(len(messages))]
     return broker
+
+
+async def until(true: Callable[[], Any]) -> None:
+    """Wait until a function returns what is true."""
+    end = give_up_at(30)
+    while not true():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
 
 
 def body(**fields: Any) -> bytes:
@@ -158,6 +169,34 @@ def test_a_request_that_the_store_cannot_hold_costs_one_message(tmp_path: Path) 
     broker = work([(one, []) for one in [*bad, body(id="good")]], tmp_path, read=read)
     causes = {one.body: one.headers["dicodec-error"] for one in broker.sent_to(Queue.DEAD)}
     assert causes == {**dict.fromkeys(bad, "invalid-request"), body(id="good"): "not-dicom"}
+
+
+def test_another_request_under_the_same_id_is_refused_while_the_first_runs(
+    tmp_path: Path,
+) -> None:
+    first, same_fetch, later = body(), body(source="/in/b"), body(target="/out/c")
+    broker = MemoryBroker([(first, []), (same_fetch, []), (first, [])])
+    executor = HoldingExecutor()
+
+    async def run() -> None:
+        with JobStore(tmp_path / "store") as store:
+            service = WorkerService(broker, store, executor, Log(None), WorkerOptions())
+            running = asyncio.create_task(service.run(0.0, asyncio.Event()))
+            await until(lambda: executor.futures)
+            broker.waiting.append((later, []))
+            await until(lambda: len(broker.sent_to(Queue.DEAD)) == 2)
+            assert sorted(broker.acknowledged) == [1, 3]
+            executor.futures[0].set_exception(NotDicomError("not DICOM"))
+            await until(lambda: len(broker.acknowledged) == 4)
+            service.stop()
+            await asyncio.wait_for(running, 20)
+
+    asyncio.run(run())
+    causes = [(one.body, one.headers["dicodec-error"]) for one in broker.sent_to(Queue.DEAD)]
+    assert causes == [
+        (same_fetch, "invalid-request"), (later, "invalid-request"), (first, "not-dicom"),
+    ]  # fmt: skip
+    assert len(executor.futures) == 1
 
 
 SCALARS = (

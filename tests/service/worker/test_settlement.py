@@ -145,7 +145,7 @@ def test_a_history_stays_small_enough_for_headers() -> None:
 
 
 def test_an_id_belongs_to_one_request() -> None:
-    known = job(JobState.DONE)
+    known = REQUEST.as_dict()
 
     assert settlement.is_same_request(replace(REQUEST, trace_id="another"), known)
     assert not settlement.is_same_request(replace(REQUEST, source="/other"), known)

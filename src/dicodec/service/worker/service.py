@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -215,7 +216,10 @@ class WorkerService:
             if request is None:
                 await self._settle(Settlement(), delivery)
             elif delivered := self._jobs.get(request.id) or new.get(request.id):
-                delivered.deliveries.append(delivery)
+                if settlement.is_same_request(request, delivered.request.as_dict()):
+                    delivered.deliveries.append(delivery)
+                else:
+                    await self._refuse(delivery, _make_other_request())
             else:
                 new[request.id] = DeliveredJob(request, [delivery])
                 log_unknown_fields(self.log, request)
@@ -290,8 +294,8 @@ class WorkerService:
         )
 
     async def _settle_known(self, delivery: Delivery, request: Request, job: Job) -> None:
-        if not settlement.is_same_request(request, job):
-            await self._refuse(delivery, RequestError("the id is that of another request"))
+        if not settlement.is_same_request(request, json.loads(job.request)):
+            await self._refuse(delivery, _make_other_request())
             return
         self.log.write("info", "known already", job=job.id, trace=job.trace, state=str(job.state))
         await self._settle(
@@ -443,6 +447,10 @@ class WorkerService:
         if self._options.all_events:
             event = Event.of(delivered.request, kind, attempt=delivered.attempt, **values)
             self._events.append(settlement.make_event_message(event))
+
+
+def _make_other_request() -> RequestError:
+    return RequestError("the id is that of another request")
 
 
 def _make_unreadable(cause: Exception) -> RequestError:

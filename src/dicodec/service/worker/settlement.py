@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 
 from dicodec.errors import DicodecError
 from dicodec.model.records import dataclass
@@ -156,12 +157,11 @@ def make_event_message(event: Event) -> Outgoing:
     return _make_event(event.to_json(), event.job)
 
 
-def is_same_request(request: Request, job: Job) -> bool:
-    """Whether the known job with a request's id has the same request."""
+def is_same_request(request: Request, known: Mapping[str, Any]) -> bool:
+    """Whether a known request, in the form of its JSON, is the same as one with its id."""
     asked = request.as_dict()
-    before = json.loads(job.request)
     names = ("source", "target", "target_folder", "to", "policy", "options")
-    return all(asked.get(name) == before.get(name) for name in names)
+    return all(asked.get(name) == known.get(name) for name in names)
 
 
 def _make_event(text: str, job: str = "") -> Outgoing:
