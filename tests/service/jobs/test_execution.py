@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
 
 from dicodec import convert
+from dicodec.batch.pool.pool import ItemReturned
 from dicodec.conversion.output.part_file import PART_SUFFIX
 from dicodec.errors import (
     DicodecError,
@@ -23,6 +25,7 @@ from dicodec.errors import (
     TargetExistsError,
     WorkerCrashedError,
 )
+from dicodec.service.jobs import execution
 from dicodec.service.jobs.confinement import AllowedRoots
 from dicodec.service.jobs.execution import Executor
 from dicodec.service.jobs.execution_work import ConversionResult, JobOptions, Task
@@ -236,3 +239,61 @@ def test_groups_come_to_an_end_one_by_one(executor: Executor, places: tuple[Path
     failed = [number for number, one in enumerate(futures) if one.exception(60) is not None]
     assert failed == [3]
     assert len([*target.iterdir()]) == 7
+
+
+class IdlePool:
+    """A pool that starts nothing: all that it is given waits."""
+
+    jobs = 1
+    busy = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing."""
+
+    def submit(self, group: object) -> None:
+        """Let it wait."""
+
+    def wait(self, seconds: float) -> list[object]:
+        """Wait a moment."""
+        time.sleep(min(seconds, 0.001))
+        return []
+
+    def give_up(self, key: int) -> list[ItemReturned]:
+        """Return what is given up."""
+        return [ItemReturned(key)]
+
+    def stop(self) -> list[object]:
+        """Return nothing."""
+        return []
+
+    def discard(self) -> list[object]:
+        """Return nothing."""
+        return []
+
+
+def test_giving_up_and_submitting_at_once_harm_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any thread may do either; what has ended before it is given up is passed over."""
+    monkeypatch.setattr(execution, "make_pool", lambda *_, **__: IdlePool())
+    with Executor(JobOptions(roots=AllowedRoots())) as executor:
+        waiting = [executor.run(print, None, [1], [None])[0] for _ in range(3000)]
+        given_up = threading.Event()
+
+        def submit() -> None:
+            while not given_up.is_set() and executor.fault is None:
+                executor.run(print, None, [1], [None])
+
+        others = [threading.Thread(target=submit) for _ in range(2)]
+        for one in others:
+            one.start()
+        for one in reversed(waiting[-1000:]):
+            executor.give_up(one)
+            executor.give_up(one)
+        wait_for(lambda: executor.fault or all(one.cancelled() for one in waiting[-1000:]))
+        given_up.set()
+        for one in others:
+            one.join()
+        assert executor.fault is None
+        assert not any(one.done() for one in waiting[:-1000])

@@ -23,7 +23,6 @@ from dicodec.batch.pool.pool import (
     PoolEvent,
 )
 from dicodec.errors import DicodecError, InternalError
-from dicodec.model.records import dataclass
 from dicodec.model.wording import describe_fault
 from dicodec.service.jobs.execution_work import (
     ConversionResult,
@@ -47,10 +46,13 @@ type ReportProgress = Callable[[int, int], None]
 """Called now and then with the number of written frames and of all frames."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Submission:
-    future: Future[Any]
-    progress: ReportProgress | None
+class _Submission(Future):  # type: ignore[type-arg]  # Any is not loaded at run time
+    """The future of a request, which knows the request's key in the pool."""
+
+    def __init__(self, key: int, progress: ReportProgress | None) -> None:
+        super().__init__()
+        self.key = key
+        self.progress = progress
 
 
 def make_grouping() -> Grouping:
@@ -130,16 +132,16 @@ class Executor:
         clean_up: CleanUp | None = None,
     ) -> list[Future[Any]]:
         """Do other work in the pool, one item after the other; see `dicodec.batch.pool.pool`."""
-        submissions = [_Submission(Future(), report) for report in progress]
-        keys = [next(self._numbers) for _ in items]
+        submissions = [_Submission(next(self._numbers), report) for report in progress]
         with self._lock:
             if self._stopping.is_set() or self.fault is not None:
                 for submission in submissions:
-                    submission.future.cancel()
+                    submission.cancel()
             else:
-                self._submissions.update(zip(keys, submissions, strict=True))
+                self._submissions.update((one.key, one) for one in submissions)
+                keys = [one.key for one in submissions]
                 self._pool.submit(ItemGroup(work, settings, items, keys, clean_up=clean_up))
-        return [submission.future for submission in submissions]
+        return [*submissions]
 
     def give_up(self, future: Future[Any]) -> None:
         """Abandon a request; its future is cancelled soon, unless the request ends before."""
@@ -180,10 +182,8 @@ class Executor:
                 return
 
     def _give_up(self, future: Future[Any]) -> None:
-        for key, submission in self._submissions.items():
-            if submission.future is future:
-                self._hear(self._pool.give_up(key))
-                return
+        if isinstance(future, _Submission) and future.key in self._submissions:
+            self._hear(self._pool.give_up(future.key))
 
     def _hear(self, events: Sequence[PoolEvent]) -> None:
         for event in events:
@@ -193,9 +193,9 @@ class Executor:
                     if submission is not None and submission.progress is not None:
                         submission.progress(*value)
                 case ItemReturned(key):
-                    self._submissions.pop(key).future.cancel()
+                    self._submissions.pop(key).cancel()
                 case ItemOutcome(key, result, error):
-                    _settle(self._submissions.pop(key).future, result, error)
+                    _settle(self._submissions.pop(key), result, error)
 
     def _break(self, fault: InternalError) -> None:
         """Fail all requests, because no process can be started any more."""
@@ -204,7 +204,7 @@ class Executor:
             submissions = [*self._submissions.values()]
             self._submissions.clear()
         for submission in submissions:
-            _settle(submission.future, None, fault)
+            _settle(submission, None, fault)
 
 
 def _settle(future: Future[Any], result: Any, error: DicodecError | None) -> None:
