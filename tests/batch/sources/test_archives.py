@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import tarfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +55,29 @@ def test_members_come_in_order_with_their_bytes(name: str, tmp_path: Path) -> No
     for one in found:
         release(one)
         assert one.spool is None or not Path(one.spool).exists()
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x.tar.gz"])
+def test_links_in_a_tar_are_files(name: str, tmp_path: Path) -> None:
+    """GNU tar stores the second name of a file with two as a hard link to the first."""
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "1.dcm").write_bytes(CONTENT)
+    (folder / "2.dcm").hardlink_to(folder / "1.dcm")
+    (folder / "sub" / "3.dcm").hardlink_to(folder / "1.dcm")
+    (folder / "sub" / "0.dcm").symlink_to("../1.dcm")
+    (folder / "sub" / "around").symlink_to("../sub")
+    (folder / "nothing").symlink_to("/etc/passwd")
+    with tarfile.open(tmp_path / name, "w:gz" if name.endswith("gz") else "w") as tar:
+        tar.add(folder, arcname=".")
+
+    found = references(tmp_path / name)
+    names = sorted(one.member or "" for one in found)
+    assert names == ["./1.dcm", "./2.dcm", "./sub/0.dcm", "./sub/3.dcm"]
+    assert {content(one) for one in found} == {CONTENT}
+    assert len({one.spool for one in found}) == (4 if name.endswith("gz") else 1)
+    for one in found:
+        release(one)
 
 
 def test_of_a_compressed_tar_only_dicom_is_kept(tmp_path: Path) -> None:

@@ -14,11 +14,12 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Buffer, Iterator
+from collections.abc import Buffer, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from lzma import LZMAError
 from pathlib import Path
+from posixpath import dirname, join, normpath
 
 from dicodec.batch.sources.recognition import SNIFFED, find_skip_reason
 from dicodec.batch.sources.references import SourceReference, refer_to_file
@@ -50,6 +51,9 @@ def list_members(
     path: str, limits: Limits = DEFAULT_LIMITS
 ) -> Iterator[SourceReference | ReadError]:
     """Yield the regular members of an archive, in its order; errors for unreadable members.
+
+    What a tar holds as a link to a member, as it does with the further names of a file, comes last.
+    Links to anything else, such as folders, are left out.
 
     Args:
         path: path of the archive.
@@ -98,22 +102,60 @@ def _list_tar_members(archive: SourceReference) -> Iterator[SourceReference | Re
         raise UnsupportedSourceError(
             "Zstandard archives are read from Python 3.14 on", path=archive.path
         )
-    with tarfile.open(archive.path, "r|*" if packed else "r:") as file:
-        for member in file:
-            file.__dict__["members"] = []  # otherwise it keeps all members
-            if not member.isreg():
-                continue
-            reference = replace(archive, member=member.name, size=member.size)
-            if member.issparse():
-                yield MalformedFileError(
-                    "a sparse file in an archive is not read", path=reference.name
-                )
-            elif packed:
-                content = file.extractfile(member)
-                assert content is not None
-                yield _spool(reference, content)
-            else:
-                yield replace(reference, offset=member.offset_data)
+    links: dict[str, list[str]] = {}
+    with _open_tar(archive, packed=packed) as file:
+        for member in _yield_tar_members(file):
+            if member.islnk():
+                links.setdefault(normpath(member.linkname), []).append(member.name)
+            elif member.issym():
+                target = normpath(join(dirname(member.name), member.linkname))
+                links.setdefault(target, []).append(member.name)
+            elif member.isreg():
+                yield from _refer_to_tar_member(archive, file, member, [member.name], packed=packed)
+    if not links:
+        return
+    with _open_tar(archive, packed=packed) as file:  # what a link leads to may be anywhere
+        for member in _yield_tar_members(file):
+            if member.isreg() and (names := links.pop(normpath(member.name), [])):
+                yield from _refer_to_tar_member(archive, file, member, names, packed=packed)
+
+
+def _open_tar(archive: SourceReference, *, packed: bool) -> tarfile.TarFile:
+    return tarfile.open(archive.path, "r|*" if packed else "r:")
+
+
+def _yield_tar_members(file: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    for member in file:
+        file.__dict__["members"] = []  # otherwise it keeps all members
+        yield member
+
+
+def _refer_to_tar_member(
+    archive: SourceReference,
+    file: tarfile.TarFile,
+    member: tarfile.TarInfo,
+    names: Sequence[str],
+    *,
+    packed: bool,
+) -> Iterator[SourceReference | ReadError]:
+    """Refer to a regular member, once by each of its names."""
+    references = [replace(archive, member=name, size=member.size) for name in names]
+    if member.issparse():
+        for one in references:
+            yield MalformedFileError("a sparse file in an archive is not read", path=one.name)
+    elif packed:
+        content = file.extractfile(member)
+        assert content is not None
+        first = _spool(references[0], content)
+        assert first.spool is not None
+        for one in references[1:]:
+            with Path(first.spool).open("rb") as again:
+                other = _spool(one, again)
+            yield other
+        yield first
+    else:
+        for one in references:
+            yield replace(one, offset=member.offset_data)
 
 
 def _spool(reference: SourceReference, content: IO[bytes]) -> SourceReference:
