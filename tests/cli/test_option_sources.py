@@ -191,8 +191,8 @@ def test_an_option_silences_those_of_farther_sources_that_it_excludes(
         ("[worker]\nconfig = 'x'", "there is no option 'config'"),
         ("[wroker]\njobs = 3", "there is no command 'wroker'; did you mean worker?"),
         ("queue = 'x'", "it belongs into a table"),
-        ("jobs = 'x'", "jobs: argument --jobs: invalid int value: 'x'"),
-        ("jobs = 1.5", "jobs: argument --jobs: invalid int value"),
+        ("jobs = 'x'", "jobs: argument --jobs: 'x' is not a whole number from 1 to 100000"),
+        ("jobs = 1.5", "jobs: argument --jobs: '1.5' is not a whole number"),
         ("jobs = true", "jobs: true is not a value of --jobs"),
         ("jobs = [1]", "is not a value of --jobs"),
         ("root = [[1]]", "is not a value of --root"),
@@ -221,7 +221,11 @@ def test_options_of_other_commands_are_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "text", "said"),
     [
-        ("DICODEC_JOBS", "x", "DICODEC_JOBS: argument --jobs: invalid int value: 'x'"),
+        (
+            "DICODEC_JOBS",
+            "x",
+            "DICODEC_JOBS: argument --jobs: 'x' is not a whole number from 1 to 100000",
+        ),
         ("DICODEC_WORKER_SHOW_PATHS", "maybe", "DICODEC_WORKER_SHOW_PATHS: it is true, false"),
         ("DICODEC_ROOT", '["a"', "DICODEC_ROOT: a list is an array of JSON"),
         ("DICODEC_BROKER_FILE", "/no/such", "DICODEC_BROKER_FILE: /no/such cannot be read"),

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import cache
 
 from dicodec.model.option_table import Bounds, Choice, Flag, Number, Option, Texts, TextsByName
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
+
+_LONGEST = 1e9
+"""Thirty years, which any clock of the system can count."""
 
 
 def parse_size_argument(text: str) -> int:
@@ -37,19 +42,44 @@ def parse_rate(text: str) -> int:
     return rate
 
 
-def parse_seconds(text: str) -> float:
-    """Return a number of seconds that is not negative; for argparse.
+@cache
+def make_count_parser(least: int, most: int) -> Callable[[str], int]:
+    """Return a function for argparse that takes whole numbers of a range, ends included."""
 
-    Raises:
-        argparse.ArgumentTypeError: the text is not one.
+    def parse_count(text: str) -> int:
+        try:
+            count = int(text)
+        except ValueError:
+            count = least - 1
+        if not least <= count <= most:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a whole number from {least} to {most}"
+            )
+        return count
+
+    return parse_count
+
+
+@cache
+def make_seconds_parser(least: float = 0.0, unit: str = "seconds") -> Callable[[str], float]:
+    """Return a function for argparse that takes a time.
+
+    Args:
+        least: the shortest time.
+        unit: the time's unit, for the message.
     """
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return seconds
+
+    def parse_seconds(text: str) -> float:
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = -1.0
+        if not least <= seconds <= _LONGEST:
+            from_least = f" from {least:g} on" if least else ""
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {unit}{from_least}")
+        return seconds
+
+    return parse_seconds
 
 
 def add_option(command: argparse.ArgumentParser, option: Option) -> None:

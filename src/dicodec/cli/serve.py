@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from dicodec.cli.option_arguments import parse_size_argument
+from dicodec.cli.option_arguments import make_count_parser, make_seconds_parser, parse_size_argument
 from dicodec.cli.packages import require_packages
 from dicodec.cli.printing import print_address
 from dicodec.cli.service_arguments import (
@@ -36,7 +36,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--host", default="127.0.0.1", metavar="ADDRESS",
         help="address to listen on (default 127.0.0.1: this machine only)")  # fmt: skip
-    add("--port", type=int, default=8765, metavar="N", help="default 8765; 0 for any free one")
+    add("--port", type=make_count_parser(0, 65_535), default=8765, metavar="N",
+        help="default 8765; 0 for any free one")  # fmt: skip
     add("--data", metavar="FOLDER",
         help="folder for queue, uploads and results (default ~/.local/state/dicodec)")  # fmt: skip
     add("--store", metavar="URL",
@@ -50,9 +51,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="name by which clients may address the service; may be repeated")  # fmt: skip
     add("--upload-limit", type=parse_size_argument, default=16 << 30, metavar="SIZE",
         help="largest uploaded file, such as 500M or 16G (default 16G)")  # fmt: skip
-    add("--rate", type=int, default=1200, metavar="N",
+    add("--rate", type=make_count_parser(0, 1_000_000), default=1200, metavar="N",
         help="requests for work a minute from one address (default 1200; 0: any)")  # fmt: skip
-    add("--concurrent", type=int, default=16, metavar="N",
+    add("--concurrent", type=make_count_parser(1, 10_000), default=16, metavar="N",
         help="uploads and conversions at once (default 16)")  # fmt: skip
     add("--dicomweb", metavar="PLACE",
         help="serve the images of a folder, of s3://BUCKET/PREFIX/, or of another DICOMweb server, "
@@ -64,7 +65,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "a token; may be repeated")  # fmt: skip
     add("--upstream-token-file", metavar="FILE",
         help="file with a bearer token for that server")  # fmt: skip
-    add("--keep", type=float, default=24, metavar="HOURS",
+    add("--keep", type=make_seconds_parser(0.001, "hours"), default=24, metavar="HOURS",
         help="hours that uploads and their results are kept (default 24)")  # fmt: skip
     add("--policy", action="append", default=[], metavar="[NAME=]FILE",
         help="policy that jobs may name, besides the profiles; may be repeated")  # fmt: skip

@@ -10,11 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from dicodec.cli.option_arguments import parse_size_argument
+from dicodec.cli.option_arguments import (
+    make_count_parser,
+    make_seconds_parser,
+    parse_size_argument,
+)
 from dicodec.cli.packages import require_packages
 from dicodec.errors import InvalidOptionError
 from dicodec.model.environment import TOKEN_VARIABLE
-from dicodec.model.option_table import TO
+from dicodec.model.option_table import OPTIONS, TO
 from dicodec.model.settings_files import read_settings
 from dicodec.model.source_names import is_object_url
 from dicodec.part10.beneath import follow_named
@@ -91,19 +95,20 @@ def _parse_option(text: str) -> tuple[str, Any]:
 def add_execution_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the arguments for carrying out jobs, and for the log."""
     add = command.add_argument
-    add("--jobs", type=int, metavar="N", help="processes that convert (default: one a core)")
+    add("--jobs", type=make_count_parser(1, 100_000), metavar="N",
+        help="processes that convert (default: one a core)")  # fmt: skip
     add("--timeout", type=float, default=3600.0, metavar="S",
         help="seconds that one file may take (default 3600)")  # fmt: skip
     add("--memory", type=parse_size_argument, metavar="SIZE",
         help="memory that one process may take, such as 2G (default: three quarters of the "
         "machine's or container's, in equal parts, at least 512M)")  # fmt: skip
-    add("--attempts", type=int, default=5, metavar="N",
+    add("--attempts", type=make_count_parser(1, 10_000), default=5, metavar="N",
         help="attempts at a file if its failure may pass (default 5)")  # fmt: skip
-    add("--retry-after", type=float, default=5.0, metavar="S",
+    add("--retry-after", type=make_seconds_parser(), default=5.0, metavar="S",
         help="seconds until the second attempt; later ones wait longer (default 5)")  # fmt: skip
-    add("--lease", type=float, default=15.0, metavar="S",
+    add("--lease", type=make_seconds_parser(0.1), default=15.0, metavar="S",
         help="seconds until a killed process's work is taken up again (default 15)")  # fmt: skip
-    add("--drain", type=float, default=30.0, metavar="S",
+    add("--drain", type=make_seconds_parser(), default=30.0, metavar="S",
         help="seconds that conversions get to finish on SIGTERM (default 30)")  # fmt: skip
     add(
         "--show-paths",
@@ -115,7 +120,7 @@ def add_execution_arguments(command: argparse.ArgumentParser) -> None:
 def add_metrics_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the arguments for metrics."""
     add = command.add_argument
-    add("--metrics-port", type=int, metavar="N",
+    add("--metrics-port", type=make_count_parser(0, 65_535), metavar="N",
         help="serve metrics for Prometheus at this port; 0 for any free one")  # fmt: skip
     add("--metrics-host", default="127.0.0.1", metavar="ADDRESS",
         help="address for that (default 127.0.0.1: this machine only)")  # fmt: skip
@@ -181,10 +186,17 @@ def open_tracing(arguments: argparse.Namespace, log: Log) -> Iterator[Tracing]:
 
 
 def parse_execution(arguments: argparse.Namespace) -> ExecutionOptions:
-    """Return the options for carrying out jobs."""
+    """Return the options for carrying out jobs.
+
+    Raises:
+        InvalidOptionError: the timeout is none that a conversion takes.
+    """
     from dicodec.service.jobs.retry_causes import RetryPolicy
     from dicodec.service.jobs.runtime import ExecutionOptions
 
+    kind = OPTIONS["timeout"].kind
+    if not kind.fits(arguments.timeout):
+        raise InvalidOptionError(f"--timeout is {arguments.timeout:g}, and not {kind.wanted}")
     return ExecutionOptions(
         jobs=arguments.jobs,
         timeout=arguments.timeout,

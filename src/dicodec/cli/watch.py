@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from dicodec.cli.option_arguments import make_seconds_parser
 from dicodec.cli.printing import SOME_FAILED
 from dicodec.cli.service_arguments import (
     add_execution_arguments,
@@ -46,9 +47,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--queue", metavar="FILE",
         help="file of the queue, or URL of one in PostgreSQL for this folder alone (default "
         "OUTPUT/.dicodec-watch.sqlite)")  # fmt: skip
-    add("--interval", type=float, default=2.0, metavar="S",
+    add("--interval", type=make_seconds_parser(0.01), default=2.0, metavar="S",
         help="seconds between two looks at the folder (default 2)")  # fmt: skip
-    add("--settle", type=float, default=5.0, metavar="S",
+    add("--settle", type=make_seconds_parser(), default=5.0, metavar="S",
         help="seconds without a change until a file is complete (default 5)")  # fmt: skip
     add("--once", action="store_true", help="convert the present files, and end")
     add_execution_arguments(command)

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dicodec.cli.option_arguments import make_count_parser, make_seconds_parser
 from dicodec.cli.service_arguments import (
     QUEUE,
     add_execution_arguments,
@@ -60,12 +61,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--overwrite", action="store_true",
         help="replace existing results unless a request forbids it; for workers of several"
         " machines, which share no store")  # fmt: skip
-    add("--prefetch", type=int, metavar="N",
+    add("--prefetch", type=make_count_parser(1, 65_535), metavar="N",
         help=f"messages taken ahead at most (default: {_PREFETCH_EACH} a process)")  # fmt: skip
-    add("--silence", type=float, default=30.0, metavar="S",
+    add("--silence", type=make_seconds_parser(1), default=30.0, metavar="S",
         help="seconds without a heartbeat until the messages of a worker go to another one"
         " (default 30)")  # fmt: skip
-    add("--partitions", type=int, default=12, metavar="N",
+    add("--partitions", type=make_count_parser(1, 100_000), default=12, metavar="N",
         help="partitions of Kafka's topic of requests, if it is made (default 12)")  # fmt: skip
     add("--events", default="all", choices=("all", "outcomes"),
         help="events to send: all (default), or outcomes, without starts and progress")  # fmt: skip

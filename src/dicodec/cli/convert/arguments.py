@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from dicodec.cli.option_arguments import add_option, parse_rate, parse_seconds, parse_size_argument
+from dicodec.cli.option_arguments import (
+    add_option,
+    make_count_parser,
+    make_seconds_parser,
+    parse_rate,
+    parse_size_argument,
+)
 from dicodec.model.option_table import OPTIONS, TO
 
 
@@ -40,7 +46,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     _add_batch(command)
     add("--dry-run", action="store_true",
         help="print the plan, and the size of the results, and write nothing")  # fmt: skip
-    add("--estimate", type=parse_seconds, metavar="S",
+    add("--estimate", type=make_seconds_parser(), metavar="S",
         help="seconds for which a dry run codes files to find that size out (default 30; 0: it "
         "is not estimated)")  # fmt: skip
     add("--report", metavar="FILE", help="write a report of every file, one JSON object a line")
@@ -52,7 +58,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def _add_batch(command: argparse.ArgumentParser) -> None:
     """Declare the arguments for batches: folders, archives and many files."""
     add = command.add_argument
-    add("--jobs", type=int, metavar="N", help="processes for a batch (default: one a core)")
+    add("--jobs", type=make_count_parser(1, 100_000), metavar="N",
+        help="processes for a batch (default: one a core)")  # fmt: skip
     add("--executor", metavar="EXECUTOR",
         help="convert on the machines of a cluster: ray is the Ray cluster of this machine, "
         "ray://HEAD:PORT one elsewhere")  # fmt: skip
