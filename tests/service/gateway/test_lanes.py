@@ -16,7 +16,7 @@ from pynetdicom import AE, _config, build_context, evt
 
 from dicodec.service.gateway.config import DimseAddress, Peer
 from dicodec.service.gateway.delivery import make_delivery_job, name_job
-from dicodec.service.gateway.lane import Lane
+from dicodec.service.gateway.lane import Lane, LaneState
 from dicodec.service.gateway.spool import STORE_NAME, Spool
 from dicodec.service.jobs.confinement import AllowedRoots
 from dicodec.service.jobs.execution import Executor
@@ -249,6 +249,46 @@ def test_no_attempt_is_spent_on_a_peer_that_is_down(
     peer.start()
     assert site.wait(job, JobState.DONE).attempts == 1
     assert site.lane.state.failures == 0
+
+
+def test_a_peer_that_was_down_for_days_gets_its_objects(
+    make_site: MakeSite, peer: ScriptedPeer
+) -> None:
+    site = make_site()
+    site.lane.state = LaneState(failures=10_000, cause="down", since=1.0)
+    job = site.add("one")
+    site.lane.start()
+    wait_for(lambda: site.lane.state.failures > 10_001)
+    peer.start()
+    assert site.wait(job, JobState.DONE).attempts == 1
+
+
+def test_an_unforeseen_error_ends_no_thread_of_a_lane(
+    make_site: MakeSite, peer: ScriptedPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make_site()
+    raised: list[str] = []
+
+    def fail(name: str) -> Callable[..., Any]:
+        right = getattr(site.lane._settler, name)
+
+        def call(*given: Any) -> Any:
+            if name in raised:
+                return right(*given)
+            raised.append(name)
+            raise RuntimeError("Secret^Name")
+
+        return call
+
+    for name in ("drop_span", "enter"):
+        monkeypatch.setattr(site.lane._settler, name, fail(name))
+    job = site.add("one")
+    site.lane.start()
+    wait_for(lambda: site.lane.state.failures and len(raised) == 2)
+    peer.start()
+    assert site.wait(job, JobState.DONE).attempts == 1
+    assert site.out.getvalue().count("objects cannot be delivered") == 2
+    assert "Secret^Name" not in site.out.getvalue()
 
 
 def test_a_class_that_the_peer_does_not_take_is_refused(

@@ -99,3 +99,7 @@ def test_waits_grow_and_differ_and_end() -> None:
         assert len(set(wait)) > 100
     assert [retries.allows("disk-full", attempt) for attempt in (1, 3, 4)] == [True, True, False]
     assert not retries.allows("not-dicom", 1)
+
+
+def test_the_wait_after_ever_so_many_attempts_is_the_longest() -> None:
+    assert RetryPolicy(longest=600, jitter=0).delay(10**6) == 600

@@ -175,13 +175,26 @@ class Lane:
     def _work(self) -> None:
         sender = make_sender(self.peer, self._title)
         self._senders.append(sender)
+        while not self._stopping.is_set():
+            try:
+                self._deliver_jobs(sender)
+            except Exception as cause:  # it may pass, and no other thread would take over
+                self._log_fault(cause)
+                self._stopping.wait(_PAUSE_SECONDS)
+
+    def _deliver_jobs(self, sender: Sender) -> None:
+        """Deliver jobs until this lane stops; a job is given back if an error is raised."""
         idle_since = time.monotonic()
         turned_away = 0
         try:
             while not self._stopping.is_set():
                 job = self._take()
                 if job is not None:
-                    turned_away = 0 if self._deliver(job, sender) else turned_away + 1
+                    try:
+                        turned_away = 0 if self._deliver(job, sender) else turned_away + 1
+                    except BaseException:
+                        self._give_back(job)
+                        raise
                     if turned_away:
                         pause = self._retries.delay(turned_away)
                         self._stopping.wait(min(pause, _LONGEST_TURN_SECONDS))
@@ -218,7 +231,7 @@ class Lane:
                     if 0 < len(self._claimed) < count:
                         self._claim_after = now + _GATHER_SECONDS
             except DicodecError as error:
-                self._log_store_error(error)
+                self._log_fault(error)
                 time.sleep(_PAUSE_SECONDS)
                 return None
             if not self._claimed:
@@ -337,7 +350,7 @@ class Lane:
             if jobs:
                 self._store.give_back(job.id for job in jobs)
         except DicodecError as error:  # their leases end
-            self._log_store_error(error)
+            self._log_fault(error)
 
     # Ending.
 
@@ -351,8 +364,8 @@ class Lane:
                     beat = time.monotonic()
                     self._store.renew_leases()
                 self._settler.enter()
-            except DicodecError as error:  # they are entered when the store can be written again
-                self._log_store_error(error)
+            except Exception as cause:  # they are entered when the store can be written again
+                self._log_fault(cause)
                 time.sleep(_PAUSE_SECONDS)
                 self._settler.wake()
             if self._stopping.is_set() and not self._settler.busy:
@@ -360,10 +373,12 @@ class Lane:
                     self._give_back(*self._claimed)
                     self._claimed.clear()
 
-    def _log_store_error(self, error: DicodecError) -> None:
-        self._log.write(
-            "error", "the job store cannot be used", message=leave_words_out(error.message)
-        )
+    def _log_fault(self, cause: Exception) -> None:
+        """Log why this lane stands still; it goes on when that has passed."""
+        event, text = "objects cannot be delivered", describe_fault(cause)
+        if isinstance(cause, DicodecError):
+            event, text = "the job store cannot be used", cause.message
+        self._log.write("error", event, peer=self.peer.name, message=leave_words_out(text))
 
 
 def _make_asker(peer: Peer, title: str, spool: Spool, log: Log) -> CommitmentAsker | None:

@@ -39,7 +39,10 @@ class RetryPolicy:
 
     def delay(self, attempt: int) -> float:
         """Return the seconds to wait after an attempt, which is counted from 1."""
-        wait: float = min(self.longest, self.first * self.factor ** (attempt - 1))
+        try:
+            wait = min(self.longest, self.first * self.factor ** (attempt - 1))
+        except OverflowError:  # a lane counts on for as long as its peer is down
+            wait = self.longest
         return wait * (1 - self.jitter * random.random())  # noqa: S311 - it keeps no secret
 
     def allows(self, code: str, attempt: int) -> bool:
