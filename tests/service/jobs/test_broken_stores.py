@@ -5,17 +5,22 @@ from __future__ import annotations
 import resource
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from dicodec.errors import DiskFullError, InvalidOptionError, TargetUnavailableError
+from dicodec.errors import DicodecError, DiskFullError, InvalidOptionError, TargetUnavailableError
+from dicodec.service.jobs.logs import Log
+from dicodec.service.jobs.retry_causes import RetryPolicy
+from dicodec.service.jobs.runner import StoreRunner
 from dicodec.service.jobs.store.sqlite import SqliteDatabase
 from dicodec.service.jobs.store.store import JobStore
-from dicodec.service.jobs.store.tables import NewJob
+from dicodec.service.jobs.store.tables import JobState, NewJob
 from dicodec.service.web.error_answers import find_status
 from helpers.made import make_file
+from helpers.memory_broker import HoldingExecutor
+from helpers.patience import wait_for
 from helpers.service_process import RunningService, running
 
 
@@ -101,6 +106,66 @@ def test_a_store_that_is_damaged_later_is_named(
         store.close()
     with pytest.raises(sqlite3.ProgrammingError):
         _find_connection(store).execute("SELECT 1")
+
+
+REQUEST = '{"id": "two", "source": "/in/a", "target": "/out/a", "to": "rle"}'
+UNREADABLE = "no JSON"
+
+
+@pytest.mark.parametrize(
+    ("fails", "request_text", "becomes"),
+    [
+        ("add_events", REQUEST, JobState.RUNNING),
+        ("submit_group", REQUEST, JobState.RUNNING),
+        ("finish", UNREADABLE, JobState.DEAD),
+    ],
+)
+@pytest.mark.parametrize("gives_back", [True, False])
+def test_a_claimed_job_that_an_error_keeps_from_starting_starts_later(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fails: str,
+    request_text: str,
+    becomes: JobState,
+    gives_back: bool,
+) -> None:
+    executor = HoldingExecutor()
+    with JobStore(tmp_path / "store") as store:
+        runner = StoreRunner(store, executor, RetryPolicy(), Log(None), lambda *_: None)
+        store.put([NewJob(id="one", request=REQUEST.replace("two", "one"), source="/in/a")])
+        runner.start()
+        wait_for(lambda: executor.futures)  # its lease is renewed, and so are those of all others
+        fail_once(monkeypatch, executor if fails == "submit_group" else store, fails)
+        if not gives_back:
+            fail_once(monkeypatch, store, "give_back")
+        store.put([NewJob(id="two", request=request_text, source="/in/a")])
+        runner.look()
+        wait_for(lambda: "two" in runner._running or find_state(store) is JobState.DEAD)
+        job = store.find("two")
+        assert job is not None
+        assert (job.state, job.attempts) == (becomes, 1)
+        for future in executor.futures:
+            future.set_exception(DicodecError("it ends"))
+        runner.stop(0)
+
+
+def find_state(store: JobStore) -> JobState:
+    job = store.find("two")
+    assert job is not None
+    return job.state
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+    """Have a method raise an error at its next call with anything to do."""
+    right = getattr(owner, name)
+
+    def fail(given: Iterable[object], *more: object, **named: object) -> object:
+        if not (given := [*given]):
+            return right(given, *more, **named)
+        monkeypatch.setattr(owner, name, right)
+        raise DiskFullError("no room")
+
+    monkeypatch.setattr(owner, name, fail)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from dicodec.errors import NotDicomError, TargetUnavailableError
 from dicodec.model.records import replace
 from dicodec.service.brokers.broker import Queue
 from dicodec.service.jobs.confinement import AllowedRoots
-from dicodec.service.jobs.execution_work import ConversionResult, JobOptions, Task, carry_out
+from dicodec.service.jobs.execution_work import JobOptions, Task, carry_out
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.retry_causes import RetryPolicy
@@ -33,7 +32,7 @@ from dicodec.service.jobs.store.tables import AttemptOutcome, JobState
 from dicodec.service.jobs.submission import make_job
 from dicodec.service.worker.service import WorkerOptions, WorkerService
 from helpers.made import make_file
-from helpers.memory_broker import MemoryBroker, RefusingExecutor
+from helpers.memory_broker import MemoryBroker, HoldingExecutor
 from helpers.patience import give_up_at, wait_for
 from helpers.processes import find_children
 
@@ -164,25 +163,10 @@ def test_a_lease_from_the_future_is_not_believed(folder: Path) -> None:
         assert one.take([make_job(request(folder))])[0][1] is True
 
 
-class WaitingExecutor(RefusingExecutor):
-    """Lets the test end the jobs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.futures: list[Future[ConversionResult]] = []
-
-    def submit_group(self, tasks: Any, progress: Any) -> list[Future[ConversionResult]]:
-        """Return futures that wait."""
-        del progress
-        made: list[Future[ConversionResult]] = [Future() for _ in tasks]
-        self.futures += made
-        return made
-
-
 def test_a_runner_does_not_tell_of_a_job_that_is_others(folder: Path) -> None:
     out, told = io.StringIO(), []
     clock = Clock()
-    executor = WaitingExecutor()
+    executor = HoldingExecutor()
     with JobStore(folder / "store", clock=clock) as slow, JobStore(folder / "store") as quick:
         quick._database.read_clock = clock  # type: ignore[method-assign]
         slow.put([make_job(request(folder))])
@@ -209,7 +193,7 @@ def test_a_runner_does_not_tell_of_a_job_that_is_others(folder: Path) -> None:
 
 def test_a_worker_buries_no_job_that_another_has_done(folder: Path) -> None:
     clock = Clock()
-    executor = WaitingExecutor()
+    executor = HoldingExecutor()
     broker = MemoryBroker([(request(folder).to_json().encode(), [])])
 
     async def run() -> None:

@@ -81,6 +81,8 @@ class StoreRunner:
         self._log = log
         self._report = report
         self._tracing = tracing or Tracing()
+        # Spans of claimed jobs that have neither started nor ended.
+        self._claimed: dict[str, Span] = {}
         self._running: dict[str, tuple[_ClaimedJob, Future[ConversionResult]]] = {}
         self._cancelling: set[str] = set()
         self._ended: deque[tuple[_ClaimedJob, Future[ConversionResult]]] = deque()
@@ -157,9 +159,17 @@ class StoreRunner:
         ended = self._enter_ended()
         if ended:
             self._entered_at = time.monotonic()
+        self._give_back_claimed()
         return bool(self._claim()) or ended
 
     # Beginning.
+
+    def _give_back_claimed(self) -> None:
+        """Give back the jobs that an error kept from starting, because their leases are renewed."""
+        if self._claimed:
+            self._store.give_back(self._claimed)
+        while self._claimed:
+            self._claimed.popitem()[1].end("given back", cause=None, report={})
 
     def _claim(self) -> int:
         if self._stopping.is_set() or self._executor.fault is not None:
@@ -169,6 +179,7 @@ class StoreRunner:
         if room < group and len(self._running) > self._executor.jobs:
             return 0
         claimed = self._store.claim(room)
+        self._claimed = dict.fromkeys((job.id for job in claimed), Span())
         jobs = [ready for job in claimed if (ready := self._prepare(job)) is not None]
         if len(claimed) < room:  # there are few, so each process gets some
             group = share_evenly(len(jobs), self._executor.jobs, group)
@@ -186,7 +197,7 @@ class StoreRunner:
         except DicodecError as error:
             self._enter([(_ClaimedJob(job, Request(id=job.id, source=job.source)), error)])
             return None
-        span = self._tracing.begin_attempt(request, job.attempts)
+        span = self._claimed[job.id] = self._tracing.begin_attempt(request, job.attempts)
         claimed = _ClaimedJob(job, request.go_on_with(span.traceparent), span)
         log_unknown_fields(self._log, request)
         if job.attempts > self._retries.attempts:
@@ -202,6 +213,7 @@ class StoreRunner:
         )
         for claimed, future in zip(jobs, futures, strict=True):
             self._running[claimed.job.id] = claimed, future
+            del self._claimed[claimed.job.id]
             future.add_done_callback(partial(self._note_end, claimed))
 
     def _make_reporter(self, job: str) -> Callable[[int, int], None]:
@@ -267,6 +279,8 @@ class StoreRunner:
         ]
         lost: set[str] = set()
         self._store.finish(outcomes, lost=lost)
+        for outcome in outcomes:
+            self._claimed.pop(outcome.id, None)
         for (claimed, came), outcome in zip(settled, outcomes, strict=True):
             if outcome.id in lost:
                 self._log.write("warning", "another process has the job", job=outcome.id)
