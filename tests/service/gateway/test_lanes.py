@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from pydicom import dcmread
 from pynetdicom import AE, _config, build_context, evt
 
+from dicodec.errors import DiskFullError
 from dicodec.service.gateway.config import DimseAddress, Peer
 from dicodec.service.gateway.delivery import make_delivery_job, name_job
 from dicodec.service.gateway.lane import Lane, LaneState
@@ -289,6 +290,27 @@ def test_an_unforeseen_error_ends_no_thread_of_a_lane(
     assert site.wait(job, JobState.DONE).attempts == 1
     assert site.out.getvalue().count("objects cannot be delivered") == 2
     assert "Secret^Name" not in site.out.getvalue()
+
+
+def test_a_job_that_cannot_be_given_back_is_given_back_later(
+    make_site: MakeSite, peer: ScriptedPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make_site()
+    given: list[list[str]] = []
+    give_back = site.store.give_back
+
+    def fail_at_first(ids: Iterable[str]) -> None:
+        given.append([*ids])
+        if len(given) == 1:
+            raise DiskFullError("no room")
+        give_back(given[-1])
+
+    monkeypatch.setattr(site.store, "give_back", fail_at_first)
+    job = site.add("one")
+    site.lane.start()
+    wait_for(lambda: given)
+    peer.start()
+    assert site.wait(job, JobState.DONE).attempts == 1
 
 
 def test_a_class_that_the_peer_does_not_take_is_refused(

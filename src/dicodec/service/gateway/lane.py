@@ -118,6 +118,7 @@ class Lane:
         self._forwarder = Forwarder(peer, spool, executor)
         self._settler = Settler(peer.name, spool, store, retries, log, report)
         self._claimed: deque[Job] = deque()
+        self._not_given_back: deque[Job] = deque()
         self._claiming = threading.Lock()
         self._claim_after = 0.0
         self._stopping = threading.Event()
@@ -349,7 +350,8 @@ class Lane:
         try:
             if jobs:
                 self._store.give_back(job.id for job in jobs)
-        except DicodecError as error:  # their leases end
+        except DicodecError as error:
+            self._not_given_back.extend(jobs)  # with the next heartbeat, which renews their leases
             self._log_fault(error)
 
     # Ending.
@@ -362,6 +364,8 @@ class Lane:
             try:
                 if time.monotonic() - beat > self._store.lease / BEATS_PER_LEASE:
                     beat = time.monotonic()
+                    count = len(self._not_given_back)
+                    self._give_back(*[self._not_given_back.popleft() for _ in range(count)])
                     self._store.renew_leases()
                 self._settler.enter()
             except Exception as cause:  # they are entered when the store can be written again
