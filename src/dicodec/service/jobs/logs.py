@@ -39,6 +39,7 @@ class Log:
         self._hide_paths = hide_paths
         self._fields = dict(fields or {})
         self._lock = threading.Lock()
+        self._lost = 0
 
     def write(
         self,
@@ -50,7 +51,10 @@ class Log:
         file: str | None = None,
         **fields: Any,
     ) -> None:
-        """Write a line.
+        """Write a line, or count it if the stream cannot be written, because the work goes on.
+
+        The next line that can be written has the count as `lost_lines`. The first of those lines
+        may be there all the same if the stream has kept them.
 
         Args:
             level: "info", "warning" or "error".
@@ -75,10 +79,16 @@ class Log:
             **self._fields,
             **fields,
         }
-        text = json.dumps({name: value for name, value in line.items() if value is not None})
         with self._lock:
-            self._out.write(f"{text}\n")  # at once: others may write to the same file
-            self._out.flush()
+            line["lost_lines"] = self._lost or None
+            text = json.dumps({name: value for name, value in line.items() if value is not None})
+            try:
+                self._out.write(f"{text}\n")  # at once: others may write to the same file
+                self._out.flush()
+            except OSError:
+                self._lost += 1
+            else:
+                self._lost = 0
 
 
 _QUOTED = re.compile(r"""(["'`])(/(?:(?!\1).)+)\1""")
