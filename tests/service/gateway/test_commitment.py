@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import AttemptOutcome, JobFilter, JobState
+from helpers.clock import Clock
 from helpers.dicom_network import SHIPPED, RunningGateway, find_free_port, send
 from helpers.orthanc import running_orthanc
 from helpers.patience import wait_for
@@ -160,22 +160,32 @@ def test_an_answer_follows_on_an_association_of_its_own(receive: Receive) -> Non
         sender.shutdown()
 
 
-def test_what_was_sent_before_a_crash_is_not_sent_again(tmp_path: Path) -> None:
-    spool = Spool(str(tmp_path))
-    address = DimseAddress("127.0.0.1", find_free_port(), "PEER", commit=0.3)
+PATIENCE = 600.0
+
+
+def make_asker(spool: Spool, clock: Clock) -> CommitmentAsker:
+    """Return one that asks a peer that is not there."""
+    address = DimseAddress("127.0.0.1", find_free_port(), "PEER", commit=PATIENCE)
     peer = Peer(name="PEER", address=address, timeout=1.0)
+    return CommitmentAsker(peer, address, "DICODEC", spool, Log(None), clock)
 
-    def start() -> CommitmentAsker:
-        return CommitmentAsker(peer, address, "DICODEC", spool, Log(None))
 
-    job: Any = type("Job", (), {"id": "one"})
-    first, request = start(), Request(id="one", source="/one")
-    first.add(job, request, ConversionResult({}, None), (CT, INSTANCE))
+def add_sent(asker: CommitmentAsker, name: str) -> None:
+    """Have one know of an object that was sent."""
+    job: Any = type("Job", (), {"id": name})
+    request = Request(id=name, source=f"/{name}")
+    asker.add(job, request, ConversionResult({}, None), (CT, INSTANCE))
+
+
+def test_what_was_sent_before_a_crash_is_not_sent_again(tmp_path: Path) -> None:
+    spool, clock = Spool(str(tmp_path)), Clock()
+    first = make_asker(spool, clock)
+    add_sent(first, "one")
     first.stop()
-    second = start()
+    second = make_asker(spool, clock)
     assert second.find_sent("one") == (CT, INSTANCE)
-    assert start().find_sent("other") is None
-    second.add(job, request, ConversionResult({}, None), (CT, INSTANCE))
+    assert make_asker(spool, clock).find_sent("other") is None
+    add_sent(second, "one")
     (transaction,) = list_notes(spool.commitments, "asked")
     answer = {"transaction": transaction, "committed": [[CT, INSTANCE]], "failed": []}
     write_note(spool.commitments, "answer", transaction, answer)
@@ -186,15 +196,11 @@ def test_what_was_sent_before_a_crash_is_not_sent_again(tmp_path: Path) -> None:
 
 
 def test_without_an_answer_in_time_it_is_sent_again(tmp_path: Path) -> None:
-    spool = Spool(str(tmp_path))
-    address = DimseAddress("127.0.0.1", find_free_port(), "PEER", commit=0.3)
-    asker = CommitmentAsker(
-        Peer(name="PEER", address=address), address, "DICODEC", spool, Log(None)
-    )
-    job: Any = type("Job", (), {"id": "one"})
-    asker.add(job, Request(id="one", source="/one"), ConversionResult({}, None), (CT, INSTANCE))
+    clock = Clock()
+    asker = make_asker(Spool(str(tmp_path)), clock)
+    add_sent(asker, "one")
     assert not asker.turn()
-    time.sleep(0.4)
+    clock.now += PATIENCE + 1
     ((_, _, came),) = asker.turn()
     assert "has not committed" in str(came)
     assert asker.find_sent("one") is None

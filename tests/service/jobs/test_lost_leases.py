@@ -31,20 +31,11 @@ from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import AttemptOutcome, JobState
 from dicodec.service.jobs.submission import make_job
 from dicodec.service.worker.service import WorkerOptions, WorkerService
+from helpers.clock import Clock
 from helpers.made import make_file
 from helpers.memory_broker import MemoryBroker, HoldingExecutor
 from helpers.patience import give_up_at, wait_for
 from helpers.processes import find_children
-
-
-class Clock:
-    """A clock that stands still unless it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def request(folder: Path, **fields: Any) -> Request:

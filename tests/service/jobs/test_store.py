@@ -15,16 +15,7 @@ import pytest
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
 from dicodec.service.jobs.store.store import EVENTS_KEPT, JobStore
 from dicodec.service.jobs.store.tables import AttemptOutcome, JobFilter, JobState, NewJob
-
-
-class Clock:
-    """A clock that stands still unless it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from helpers.clock import Clock
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydicom.uid import generate_uid
@@ -49,7 +49,7 @@ class _Sent:
     """An object that the peer got, and has not committed to.
 
     Attributes:
-        since: when it was sent, by `time.monotonic`.
+        since: when it was sent, by the clock of the one who asks.
         transaction: Transaction UID of the request; "" if the peer was not asked yet.
     """
 
@@ -73,10 +73,17 @@ class CommitmentAsker:
         title: our AE title.
         spool: the spool.
         log: gets a line for each failure.
+        clock: returns seconds that never go back.
     """
 
     def __init__(
-        self, peer: Peer, address: DimseAddress, title: str, spool: Spool, log: Log
+        self,
+        peer: Peer,
+        address: DimseAddress,
+        title: str,
+        spool: Spool,
+        log: Log,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         assert address.commit is not None
         _config.LOG_HANDLER_LEVEL = "none"  # its lines have patients' names in them
@@ -86,6 +93,7 @@ class CommitmentAsker:
         self._title = title
         self._folder = spool.commitments
         self._log = log
+        self._clock = clock
         self._association: Association | None = None
         self._waiting: dict[str, _Sent] = {}
         self._asked: dict[str, set[str]] = {}
@@ -111,13 +119,13 @@ class CommitmentAsker:
         self, job: Job, request: Request, result: ConversionResult, reference: Reference
     ) -> None:
         """Take note of an object that was sent."""
-        self._waiting[job.id] = _Sent(job, request, result, reference, time.monotonic())
+        self._waiting[job.id] = _Sent(job, request, result, reference, self._clock())
 
     def turn(self) -> list[Settled]:
         """Read answers, and ask for objects not asked for yet; return the jobs that have ended."""
         settled = [*self._read_answers(), *self._read_clock()]
         new = [sent for sent in [*self._waiting.values()] if not sent.transaction]
-        now = time.monotonic()
+        now = self._clock()
         if new and now >= self._next_try:
             if len(new) >= _MOST_AT_ONCE or now - new[0].since > _GATHER_SECONDS:
                 settled += self._ask(new[:_MOST_AT_ONCE])
@@ -144,7 +152,7 @@ class CommitmentAsker:
         late = [
             sent
             for sent in [*self._waiting.values()]
-            if time.monotonic() - sent.since > self._patience
+            if self._clock() - sent.since > self._patience
         ]
         for sent in late:
             self._drop(sent)
@@ -183,7 +191,7 @@ class CommitmentAsker:
             return [(sent.job, sent.request, error) for sent in new]
         except (DicodecError, RuntimeError, ValueError) as cause:
             self.close()
-            self._next_try = time.monotonic() + _AGAIN_SECONDS
+            self._next_try = self._clock() + _AGAIN_SECONDS
             self._log.write(
                 "warning",
                 "storage commitment cannot be asked for",
