@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from pydicom import Dataset, dcmread
 from pynetdicom import AE, build_context, evt
 
+from dicodec.service.gateway import commitment_asking
 from dicodec.service.gateway.commitment import (
     PUSH_MODEL,
     PUSH_MODEL_INSTANCE,
@@ -193,6 +196,84 @@ def test_what_was_sent_before_a_crash_is_not_sent_again(tmp_path: Path) -> None:
     assert isinstance(came, ConversionResult)
     assert not [*spool.commitments.iterdir()]
     assert second.find_sent("one") is None
+
+
+def ask_in_vain(asker: CommitmentAsker, clock: Clock, count: int) -> None:
+    """Have one ask a peer that is not there."""
+    for _ in range(count):
+        clock.now += 60.0
+        assert not asker.turn()
+
+
+def answer(spool: Spool, transaction: str) -> None:
+    """Write the peer's answer to a request: it commits to the storage."""
+    content = {"transaction": transaction, "committed": [(CT, INSTANCE)], "failed": []}
+    write_note(spool.commitments, "answer", transaction, content)
+
+
+def list_asked(spool: Spool) -> list[str]:
+    return [*list_notes(spool.commitments, "asked")]
+
+
+def test_no_request_is_left_of_an_object_that_the_peer_commits_to(tmp_path: Path) -> None:
+    spool, clock = Spool(str(tmp_path)), Clock()
+    asker = make_asker(spool, clock)
+    add_sent(asker, "one")
+    ask_in_vain(asker, clock, 5)
+    assert len(list_asked(spool)) == 5
+    answer(spool, list_asked(spool)[0])
+    ((_, _, came),) = asker.turn()
+    assert isinstance(came, ConversionResult)
+    assert not asker.busy
+    assert not [*spool.commitments.iterdir()]
+    assert make_asker(spool, clock).find_sent("one") is None
+
+
+def test_requests_keep_the_objects_that_the_peer_has_not_committed_to(tmp_path: Path) -> None:
+    spool, clock = Spool(str(tmp_path)), Clock()
+    asker = make_asker(spool, clock)
+    add_sent(asker, "one")
+    ask_in_vain(asker, clock, 1)
+    (first,) = list_asked(spool)
+    add_sent(asker, "two")
+    ask_in_vain(asker, clock, 2)
+    answer(spool, first)
+    ((job, _, _),) = asker.turn()
+    assert job.id == "one"
+    again = make_asker(spool, clock)
+    assert (again.find_sent("one"), again.find_sent("two")) == (None, (CT, INSTANCE))
+    clock.now += PATIENCE
+    ((job, _, _),) = asker.turn()
+    assert job.id == "two"
+    assert not [*spool.commitments.iterdir()]
+
+
+@pytest.mark.parametrize("asked_together", [True, False])
+def test_an_answer_is_not_lost_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, asked_together: bool
+) -> None:
+    spool, clock = Spool(str(tmp_path)), Clock()
+    asker = make_asker(spool, clock)
+    add_sent(asker, "one")
+    ask_in_vain(asker, clock, 1)
+    (first,) = list_asked(spool)
+    add_sent(asker, "two")
+    if asked_together:  # so that a request is written again, without the first
+        ask_in_vain(asker, clock, 1)
+    answer(spool, first)
+    clock.now += 60.0
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(commitment_asking, "write_note", fail)
+    settled = []
+    with suppress(OSError):
+        settled += asker.turn()
+    monkeypatch.undo()
+    clock.now += 60.0
+    settled += asker.turn()
+    assert [job.id for job, _, _ in settled] == ["one"]
 
 
 def test_without_an_answer_in_time_it_is_sent_again(tmp_path: Path) -> None:

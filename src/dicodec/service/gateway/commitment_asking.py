@@ -96,7 +96,7 @@ class CommitmentAsker:
         self._clock = clock
         self._association: Association | None = None
         self._waiting: dict[str, _Sent] = {}
-        self._asked: dict[str, set[str]] = {}
+        self._asked: dict[str, Mapping[str, Reference]] = {}
         self._known: dict[str, Reference] = {}
         self._next_try = 0.0
         for transaction in [*list_notes(self._folder, "asked")]:
@@ -104,7 +104,7 @@ class CommitmentAsker:
             if note is not None and note["peer"] == peer.name:
                 sent = {job: (one, two) for job, (one, two) in note["sent"].items()}
                 self._known |= sent
-                self._asked[transaction] = set(sent)
+                self._asked[transaction] = sent
 
     @property
     def busy(self) -> bool:
@@ -123,62 +123,76 @@ class CommitmentAsker:
 
     def turn(self) -> list[Settled]:
         """Read answers, and ask for objects not asked for yet; return the jobs that have ended."""
-        settled = [*self._read_answers(), *self._read_clock()]
-        new = [sent for sent in [*self._waiting.values()] if not sent.transaction]
+        settled = {**self._read_clock(), **self._read_answers()}
+        new = [
+            sent
+            for job, sent in [*self._waiting.items()]
+            if not sent.transaction and job not in settled
+        ]
         now = self._clock()
-        if new and now >= self._next_try:
-            if len(new) >= _MOST_AT_ONCE or now - new[0].since > _GATHER_SECONDS:
-                settled += self._ask(new[:_MOST_AT_ONCE])
-        elif not self._waiting:
+        if (
+            new
+            and now >= self._next_try
+            and (len(new) >= _MOST_AT_ONCE or now - new[0].since > _GATHER_SECONDS)
+        ):
+            settled |= self._ask(new[:_MOST_AT_ONCE])
+        self._forget(settled)
+        if not self._waiting:
             self.close()
-        return settled
+        return [*settled.values()]
 
-    def _read_answers(self) -> list[Settled]:
-        settled: list[Settled] = []
-        for transaction, jobs in [*self._asked.items()]:
+    def _read_answers(self) -> dict[str, Settled]:
+        settled: dict[str, Settled] = {}
+        for transaction, jobs in self._asked.items():
             note = read_note(self._folder, "answer", transaction)
             if note is None:
                 continue
             answer = CommitmentAnswer.from_json(note)
-            for job in jobs & self._waiting.keys():
-                sent = self._waiting.pop(job)
-                settled.append((sent.job, sent.request, _judge(sent, answer)))
-                self._known.pop(job, None)
-            if not jobs & self._known.keys():  # those of before a crash may not be claimed yet
-                self._forget(transaction)
+            for job in jobs:
+                if (sent := self._waiting.get(job)) is not None:
+                    settled[job] = sent.job, sent.request, _judge(sent, answer)
         return settled
 
-    def _read_clock(self) -> list[Settled]:
-        late = [
-            sent
-            for sent in [*self._waiting.values()]
-            if self._clock() - sent.since > self._patience
-        ]
-        for sent in late:
-            self._drop(sent)
+    def _read_clock(self) -> dict[str, Settled]:
         error = f"the peer has not committed to the storage within {self._patience:g} s"
-        return [(sent.job, sent.request, PeerUnavailableError(error)) for sent in late]
+        return {
+            job: (sent.job, sent.request, PeerUnavailableError(error))
+            for job, sent in [*self._waiting.items()]
+            if self._clock() - sent.since > self._patience
+        }
 
-    def _drop(self, sent: _Sent) -> None:
-        """Forget that an object was sent, so that it is sent again."""
-        job = sent.job.id
-        self._waiting.pop(job, None)
-        self._known.pop(job, None)
-        for transaction, jobs in [*self._asked.items()]:
-            jobs.discard(job)
-            if not jobs:
-                self._forget(transaction)
+    def _forget(self, settled: Mapping[str, Settled]) -> None:
+        """Forget that objects were sent, in each transaction that has them, on the disk too.
 
-    def _forget(self, transaction: str) -> None:
-        self._asked.pop(transaction, None)
-        for kind in ("asked", "answer"):
-            remove_note(self._folder, kind, transaction)
+        A note is removed with its last object: those of before a crash may not be claimed yet.
 
-    def _ask(self, new: list[_Sent]) -> list[Settled]:
+        Raises:
+            OSError: a note cannot be written; nothing is forgotten, and `turn` settles them again.
+        """
+        left = {
+            transaction: {job: jobs[job] for job in jobs if job not in settled}
+            for transaction, jobs in self._asked.items()
+            if not jobs.keys().isdisjoint(settled)
+        }
+        for transaction, jobs in left.items():
+            if jobs:
+                self._write_asked(transaction, jobs)
+        for transaction, jobs in left.items():
+            if jobs:
+                self._asked[transaction] = jobs
+                continue
+            del self._asked[transaction]
+            for kind in ("asked", "answer"):
+                remove_note(self._folder, kind, transaction)
+        for job in settled:
+            self._waiting.pop(job, None)
+            self._known.pop(job, None)
+
+    def _ask(self, new: list[_Sent]) -> dict[str, Settled]:
         request = make_request([sent.reference for sent in new])
         transaction = str(request.TransactionUID)
-        self._note_sent(transaction, new)
         try:
+            self._note_sent(transaction, new)
             association = self._open()
             answer: Any = association.send_n_action(
                 request, REQUEST, PUSH_MODEL, PUSH_MODEL_INSTANCE
@@ -186,10 +200,8 @@ class CommitmentAsker:
             if answer.get("Status") != 0:
                 raise PeerUnavailableError(f"the peer's status is {answer.get('Status')}")
         except PeerRefusedError as error:
-            for sent in new:
-                self._drop(sent)
-            return [(sent.job, sent.request, error) for sent in new]
-        except (DicodecError, RuntimeError, ValueError) as cause:
+            return {sent.job.id: (sent.job, sent.request, error) for sent in new}
+        except (DicodecError, OSError, RuntimeError, ValueError) as cause:
             self.close()
             self._next_try = self._clock() + _AGAIN_SECONDS
             self._log.write(
@@ -198,10 +210,10 @@ class CommitmentAsker:
                 peer=self._peer.name,
                 message=str(cause),
             )
-            return []
+            return {}
         for sent in new:
             sent.transaction = transaction
-        return []
+        return {}
 
     def _open(self) -> Association:
         """Return the association for requests; the peer may answer on it.
@@ -247,9 +259,13 @@ class CommitmentAsker:
         self.close()
 
     def _note_sent(self, transaction: str, new: list[_Sent]) -> None:
-        note = {"peer": self._peer.name, "sent": {sent.job.id: sent.reference for sent in new}}
+        jobs = {sent.job.id: sent.reference for sent in new}
+        self._write_asked(transaction, jobs)
+        self._asked[transaction] = jobs
+
+    def _write_asked(self, transaction: str, jobs: Mapping[str, Reference]) -> None:
+        note = {"peer": self._peer.name, "sent": jobs}
         write_note(self._folder, "asked", transaction, note)
-        self._asked[transaction] = {sent.job.id for sent in new}
 
     def close(self) -> None:
         """Release the association, if there is one."""
