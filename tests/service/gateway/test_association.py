@@ -31,6 +31,7 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 CONTEXTS = [(CT, EXPLICIT), (CT, IMPLICIT)]
 RELEASED = bytes.fromhex("06000000000400000000")
+USER_INFORMATION = bytes.fromhex("5000")  # the head of the item, whose length follows
 ABORTED = bytes.fromhex("07000000000400000200")
 
 
@@ -211,6 +212,38 @@ def test_a_peer_that_takes_no_association_is_down(
 ) -> None:
     wire = Wire(said(), monkeypatch)
     with pytest.raises(PeerDownError, match=words):
+        wire.open()
+    wire.read_pdus()
+
+
+def _cut_item() -> bytes:
+    return _measure(accept(0)[:-3])
+
+
+def _leave_user_information_out() -> bytes:
+    said = accept(0)
+    return _measure(said[: said.index(USER_INFORMATION)])
+
+
+def _measure(pdu: bytes) -> bytes:
+    """Return a PDU with its true length."""
+    return pdu[:2] + (len(pdu) - 6).to_bytes(4) + pdu[6:]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        _cut_item,
+        _leave_user_information_out,
+        lambda: _reject()[:7] + b"\x09" + _reject()[8:],  # no such result
+        lambda: _measure(_reject()[:8]),
+    ],
+)
+def test_a_peer_whose_answer_is_malformed_is_down(
+    said: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = Wire(said(), monkeypatch)
+    with pytest.raises(PeerDownError, match="cannot be read"):
         wire.open()
     wire.read_pdus()
 

@@ -46,6 +46,7 @@ from dicodec.service.gateway.sender import PeerDownError
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from io import FileIO
+    from typing import NoReturn
 
 _LONGEST_PDU = 1 << 20
 """Length of a PDU that is no answer to anything of ours."""
@@ -55,6 +56,17 @@ _LONGEST_FRAGMENT = 128 * 1024 - 18
 
 _BUFFER = 256 * 1024
 """Bytes that are read of an object, and sent, at once."""
+
+_UNREADABLE = (
+    AssertionError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What pynetdicom raises of a PDU that is malformed, an item cut short for example."""
 
 _RELEASE_SECONDS = 5.0
 """How long a peer may take to answer a release."""
@@ -111,30 +123,33 @@ class Association:
             kind, content = self._read_pdu()
         except AssociationBrokenError as error:
             raise PeerDownError(error.message) from error
-        if kind == ASSOCIATE_REJECTED:
-            rejection = A_ASSOCIATE_RJ()
-            rejection.decode(content)
-            self._drop()
-            raise PeerDownError(
-                f"the peer rejected the association: {rejection.result_str}, {rejection.reason_str}"
-            )
-        if kind != ASSOCIATE_ACCEPTED:
+        if kind not in {ASSOCIATE_ACCEPTED, ASSOCIATE_REJECTED}:
             raise PeerDownError("the peer aborted the association while it was asked for")
-        answer = A_ASSOCIATE_AC()
         try:
-            answer.decode(content)
-            self._take_acceptance(answer, contexts)
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error) as cause:
+            if kind == ASSOCIATE_REJECTED:
+                self._take_rejection(content)
+            self._take_acceptance(content, contexts)
+        except _UNREADABLE as cause:
             raise PeerDownError("the peer's answer to the association cannot be read") from cause
 
-    def _take_acceptance(self, answer: A_ASSOCIATE_AC, contexts: Sequence[Context]) -> None:
+    def _take_rejection(self, content: bytes) -> NoReturn:
+        rejection = A_ASSOCIATE_RJ()
+        rejection.decode(content)
+        words = f"{rejection.result_str}, {rejection.reason_str}"
+        self._drop()
+        raise PeerDownError(f"the peer rejected the association: {words}")
+
+    def _take_acceptance(self, content: bytes, contexts: Sequence[Context]) -> None:
+        answer = A_ASSOCIATE_AC()
+        answer.decode(content)
+        if answer.user_information is None:
+            raise ValueError(content)
         proposed = {2 * at + 1: context for at, context in enumerate(contexts)}
         self.accepted = {
             proposed[item.context_id]: item.context_id
             for item in answer.presentation_context
             if item.result == 0 and item.context_id is not None
         }
-        assert answer.user_information is not None
         longest = answer.user_information.maximum_length or _LONGEST_FRAGMENT
         # A fragment has an even length (PS3.8 E.1), and a header of 6 bytes.
         self._longest_fragment = max(2, min(longest - 6, _LONGEST_FRAGMENT) & ~1)
