@@ -23,8 +23,7 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
 
-type Reference = tuple[str, str]
-"""UIDs of the SOP class and of the SOP instance that a peer got."""
+    from dicodec.service.gateway.commitment import Reference
 
 type NoteReference = Callable[[Reference], None]
 """Called with what a peer got."""

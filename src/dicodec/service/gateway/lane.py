@@ -17,7 +17,7 @@ from dicodec.errors import (
 from dicodec.model.records import dataclass, replace
 from dicodec.model.wording import describe_fault, leave_words_out
 from dicodec.service.gateway.config import DimseAddress, Peer
-from dicodec.service.gateway.forwarding import Forwarder, Reference
+from dicodec.service.gateway.forwarding import Forwarder
 from dicodec.service.gateway.sender import PeerDownError, Sender
 from dicodec.service.gateway.sender_choice import make_sender
 from dicodec.service.gateway.settling import ReportDelivery, Settler
@@ -33,6 +33,7 @@ from dicodec.service.jobs.tracing import Tracing
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from dicodec.service.gateway.commitment import Reference
     from dicodec.service.gateway.commitment_asking import CommitmentAsker
 
 _PAUSE_SECONDS = 1.0

@@ -22,6 +22,10 @@ from dicodec.part10.source import OpenSource
 from dicodec.repair.opening import open_tolerantly
 from dicodec.service.gateway.config import Peer
 
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from dicodec.service.gateway.commitment import Reference
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
@@ -151,7 +155,7 @@ def _offer_unread(path: str, options: ConversionOptions) -> Offer:
     )
 
 
-def read_reference(path: str) -> tuple[str, str]:
+def read_reference(path: str) -> Reference:
     """Return the UIDs of an object's SOP class and SOP instance, by its file meta."""
     with OpenSource(path) as source:
         head = read_head(source)

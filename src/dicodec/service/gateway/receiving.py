@@ -35,6 +35,7 @@ from dicodec.service.gateway.delivery import (
     make_delivery_job,
     name_job,
 )
+from dicodec.service.gateway.pdus import VERIFICATION
 from dicodec.service.gateway.routing import Destination, find_destinations
 from dicodec.service.gateway.shared_server import HANDSHAKE_SECONDS, IDLE_SECONDS, SharedServer
 from dicodec.service.gateway.spool import Spool, digest_object
@@ -56,8 +57,6 @@ _REJECTED_FOR_NOW = 0x02
 _REJECTED = 0x01
 _BY_PROVIDER, _CONGESTION = 0x03, 0x01
 _BY_USER, _CALLING_TITLE_UNKNOWN = 0x01, 0x03
-
-_VERIFICATION = "1.2.840.10008.1.1"
 
 _STORAGE_CLASSES = frozenset(str(one.abstract_syntax) for one in AllStoragePresentationContexts)
 _SYNTAXES = frozenset(syntax.uid for syntax in TRANSFER_SYNTAXES)
@@ -132,7 +131,7 @@ class Receiver:
         entity.network_timeout = IDLE_SECONDS
         entity.acse_timeout = HANDSHAKE_SECONDS
         entity.dimse_timeout = IDLE_SECONDS
-        entity.add_supported_context(_VERIFICATION)
+        entity.add_supported_context(VERIFICATION)
         handlers: list[evt.EventHandlerType] = [
             (evt.EVT_REQUESTED, self._admit),
             (evt.EVT_C_STORE, self._store_object),
