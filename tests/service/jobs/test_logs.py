@@ -15,7 +15,7 @@ from dicodec.service.jobs.retry_causes import RetryPolicy
 from dicodec.service.jobs.runner import StoreRunner
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import NewJob
-from helpers.memory_broker import WaitingExecutor
+from helpers.memory_broker import HoldingExecutor
 from helpers.patience import wait_for
 
 
@@ -49,7 +49,7 @@ def test_lines_that_cannot_be_written_are_counted() -> None:
 def test_jobs_are_carried_out_after_the_disk_of_store_and_log_was_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, executor = FullStream(), WaitingExecutor()
+    out, executor = FullStream(), HoldingExecutor()
     with JobStore(tmp_path / "store") as store:
 
         def fail(_: int) -> None:

@@ -33,7 +33,7 @@ from dicodec.service.jobs.submission import make_job
 from dicodec.service.worker.service import WorkerOptions, WorkerService
 from helpers.clock import Clock
 from helpers.made import make_file
-from helpers.memory_broker import MemoryBroker, HoldingExecutor
+from helpers.memory_broker import HoldingExecutor, MemoryBroker
 from helpers.patience import give_up_at, wait_for
 from helpers.processes import find_children
 
