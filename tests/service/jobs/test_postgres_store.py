@@ -205,7 +205,13 @@ def test_jobs_of_another_home_are_left(store_place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://h/d?schema=a;b", "postgresql://h/d?nonsense=1", "postgresql://h:x/d"]
+    "url",
+    [
+        "postgresql://h/d?schema=a;b",
+        "postgresql://h/d?nonsense=1",
+        "postgresql://h:x/d",
+        "postgresql://[x/d",
+    ],
 )
 def test_wrong_urls_are_refused(url: str) -> None:
     with pytest.raises(DicodecError):

@@ -301,3 +301,8 @@ def test_jobs_are_found_by_their_traces_and_counted_by_tenant(store: JobStore) -
         ("WEB", JobState.PENDING): 1,
         ("", JobState.PENDING): 1,
     }
+
+
+def test_a_job_that_comes_twice_at_once_is_taken_once(store: JobStore) -> None:
+    twice = [new("a"), NewJob(id="a", request="{}", source="x", event='{"another": 1}')]
+    assert [ours for _, ours in store.take([*twice, new("b")])] == [True, False, True]

@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
+from dicodec.errors import DicodecError, RequestError, TargetUnavailableError
+from dicodec.service.jobs import submission_server
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import JobFilter, JobState
@@ -81,16 +83,55 @@ def test_a_folder_into_a_service_and_out(tree: Path, tmp_path: Path) -> None:
         service.wait(results)
 
 
-def test_nobody_answers(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dicodec.errors import TargetUnavailableError
-    from dicodec.service.jobs import submission_server
+class FixedAnswer:
+    """A connection to something that is no service of ours."""
 
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        self._body = body
+
+    def request(self, *_: object) -> None:
+        """Take what is asked."""
+
+    def getresponse(self) -> Self:
+        """Return the answer."""
+        return self
+
+    def read(self) -> bytes:
+        """Return the body."""
+        return self._body
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def test_nobody_answers(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission_server, "_WAIT_SECONDS", 0.001)
     with (
         submission_server.ServerClient("http://127.0.0.1:9", None) as queue,
         pytest.raises(TargetUnavailableError, match="does not answer"),
     ):
         queue.put([])
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (403, b'{"error": "Forbidden"}', RequestError),
+        (403, b"<html>", RequestError),
+        (202, b"{}", RequestError),
+        (202, b'{"added": "many"}', RequestError),
+        (503, b'{"error": ["busy"]}', TargetUnavailableError),
+    ],
+)
+def test_answers_of_anything_else_are_told(
+    status: int, body: bytes, error: type[DicodecError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission_server, "_WAIT_SECONDS", 0.001)
+    with submission_server.ServerClient("http://127.0.0.1:9", None) as queue:
+        monkeypatch.setattr(queue, "_connection", FixedAnswer(status, body))
+        with pytest.raises(error, match=f"status {status}, and nothing that"):
+            queue.put([])
 
 
 @pytest.mark.parametrize(

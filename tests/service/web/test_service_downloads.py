@@ -45,6 +45,12 @@ def prepared(service: RunningService, files: Any) -> httpx.Response:
     return service.client.post("/api/downloads", json={"files": files})
 
 
+@pytest.mark.parametrize("one", ['{"job":"\\ud800","name":"a"}', '{"job":"a","name":"\\ud800"}'])
+def test_texts_that_are_none_are_refused(service: RunningService, one: str) -> None:
+    answer = service.client.post("/api/downloads", content=f'{{"files":[{one}]}}')
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid-request")
+
+
 def test_results_come_in_one_zip_without_a_token(service: RunningService) -> None:
     jobs = [uploaded(service) for _ in range(3)]
     (service.folder / "data" / "results" / f"{jobs[2]}.dcm").unlink()

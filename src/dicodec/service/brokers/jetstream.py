@@ -117,7 +117,9 @@ class NatsBroker(Broker):
         async with self._translate_errors():
             for one in messages:
                 if one.queue is Queue.EVENTS:
-                    await client.publish(self.names.events, one.body)
+                    await client.publish(
+                        self.names.events, one.body, headers=dict(one.headers) or None
+                    )
             await asyncio.gather(
                 *(self._publish(one) for one in messages if one.queue is not Queue.EVENTS)
             )

@@ -40,7 +40,7 @@ class FilePath(NamedTuple):
 
     def fits(self, value: object) -> bool:
         """Return whether it takes a value."""
-        return _is_text(value, _PATH, "surrogateescape")
+        return is_text(value, _PATH, "surrogateescape")
 
 
 class Options(NamedTuple):
@@ -233,7 +233,7 @@ def _fits(kind: Kind, value: Any) -> bool:
     """Return whether a field takes a value, as JSON has it."""
     match kind:
         case Text(longest):
-            return _is_text(value, longest, "strict")
+            return is_text(value, longest)
         case Texts():
             listed = [value] if isinstance(value, str) else value
             return kind.fits(listed) and _are_texts(listed)
@@ -242,7 +242,14 @@ def _fits(kind: Kind, value: Any) -> bool:
     return kind.fits(value)
 
 
-def _is_text(value: Any, longest: int, undecodable: str) -> bool:
+def is_text(value: Any, longest: int, undecodable: str = "strict") -> bool:
+    """Whether a value from outside is a text of 1 to `longest` characters that can be encoded.
+
+    Args:
+        value: of any type.
+        longest: characters at most.
+        undecodable: error handler of UTF-8; "surrogateescape" for names of files.
+    """
     if not isinstance(value, str) or "\0" in value or not 0 < len(value) <= longest:
         return False
     try:
@@ -253,4 +260,4 @@ def _is_text(value: Any, longest: int, undecodable: str) -> bool:
 
 
 def _are_texts(values: Iterable[Any]) -> bool:
-    return all(_is_text(one, _VALUE, "strict") for one in values)
+    return all(is_text(one, _VALUE) for one in values)

@@ -68,9 +68,11 @@ class ServerClient:
                 self._connection.close()
                 message = f"the server does not answer: {cause}"
             else:
-                if status == http.client.ACCEPTED:
-                    return int(answer["added"])
-                error = answer.get("error", {})
+                added, error = answer.get("added"), answer.get("error")
+                if status == http.client.ACCEPTED and isinstance(added, int):
+                    return added
+                if not isinstance(error, dict):  # a proxy's answer, or another program's
+                    error = {"message": f"status {status}, and nothing that `dicodec serve` says"}
                 message = f"the server says: {error.get('message', status)}"
                 if status not in _PASSING:
                     raise RequestError(message, hint=error.get("hint"))

@@ -364,7 +364,10 @@ def hide_password(url: str) -> str:
 
 def _parse_url(url: str) -> tuple[str, str]:
     """Return the URL for libpq, and the schema, which is a parameter of ours."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as cause:  # "[" without "]"
+        raise InvalidOptionError(f"the URL of the store is wrong: {cause}") from cause
     given = parse_qsl(parts.query, keep_blank_values=True)
     schemas = [value for name, value in given if name == "schema"] or ["dicodec"]
     if len(schemas) > 1 or not schemas[0].isidentifier() or len(schemas[0]) > 63:

@@ -238,11 +238,12 @@ class JobStore(StoreReading):
             ours = {job.id for job in map(parse_job, rows)}
             rows = self._query(f"SELECT {COLUMNS} FROM job WHERE id IN ({_mark(ids)})", ids)
             found |= {job.id: (job, job.id in ours) for job in map(parse_job, rows)}
-        # If a job is there twice, it is taken once.
-        return [
-            (found[job.id][0], found[job.id][1] and jobs.index(job) == at)
-            for at, job in enumerate(jobs)
-        ]
+        taken = []
+        for job in jobs:
+            row, is_ours = found[job.id]
+            taken.append((row, is_ours))
+            found[job.id] = row, False  # a job that is there twice is taken once
+        return taken
 
     def renew_leases(self) -> list[str]:
         """Renew the leases of this object's jobs; return the ids of jobs to cancel."""

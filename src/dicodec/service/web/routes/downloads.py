@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from dicodec.errors import DicodecError, RequestError
+from dicodec.service.jobs.request_fields import is_text
 from dicodec.service.web.error_answers import Refusal
 from dicodec.service.web.routes.shared import (
     TheService,
@@ -119,8 +120,7 @@ def _parse_file(one: Any) -> tuple[str, str]:
     if not isinstance(one, dict) or set(one) != {"job", "name"}:
         raise RequestError('a file has a "job" and a "name"')
     job, name = one["job"], one["name"]
-    fits = isinstance(job, str) and isinstance(name, str)
-    if not fits or not 0 < len(job) <= 200 or not 0 < len(name) <= 2000:
+    if not is_text(job, 200) or not is_text(name, 2000):
         raise RequestError("job and name are texts of 1 to 200 and 1 to 2000 characters")
     return job, name
 

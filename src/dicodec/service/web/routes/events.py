@@ -47,10 +47,10 @@ async def stream_events(
     ] = None,
 ) -> StreamingResponse:
     """Send events as they happen, from now on, or from the last one that the client has."""
-    service.streams.take()
     after = last_event_id
     if after is None:
         after = await asyncio.to_thread(service.store.find_last_event)
+    service.streams.take()  # the last step, because only the response gives the place back
     return _Stream(service, _read_events(service, after, job, limit))
 
 
