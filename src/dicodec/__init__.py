@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from dicodec.conversion.calls import convert_bytes as convert_bytes
     from dicodec.conversion.calls import convert_dataset as convert_dataset
     from dicodec.conversion.inspection import Inspection as Inspection
-    from dicodec.conversion.inspection import inspect as inspect
     from dicodec.conversion.output.result_file import Target as Target
     from dicodec.errors import ConversionError as ConversionError
     from dicodec.errors import DicodecError as DicodecError
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from dicodec.interface.convert_many import BatchProgress as BatchProgress
     from dicodec.interface.convert_many import BatchResult as BatchResult
     from dicodec.interface.convert_many import convert_many as convert_many
+    from dicodec.interface.inspect import inspect as inspect
     from dicodec.interface.open_image import open_image as open_image
     from dicodec.model.conversion_settings import ConversionSettings as ConversionSettings
     from dicodec.model.image import ImagePixelDescription as ImagePixelDescription
@@ -53,7 +53,7 @@ _HOMES = {
     "convert_dataset": "dicodec.conversion.calls",
     "convert_many": "dicodec.interface.convert_many",
     "encode_frame": "dicodec.images.encode_frame",
-    "inspect": "dicodec.conversion.inspection",
+    "inspect": "dicodec.interface.inspect",
     "open_image": "dicodec.interface.open_image",
     "BatchProgress": "dicodec.interface.convert_many",
     "BatchResult": "dicodec.interface.convert_many",

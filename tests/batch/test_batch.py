@@ -303,6 +303,8 @@ def test_a_dry_run_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]
         assert lines[0].startswith("in/x: explicit-le -> rle, transcoded")
         assert lines[1] == "in/y: skipped: not DICOM"
         assert lines[2].startswith("1 would be converted, 0 already right, 1 skipped, 0 failed")
+    assert quietly("in", "--to", "rle", "--dry-run", "--quiet") == 0
+    assert capsys.readouterr().err.startswith("1 would be converted, ")
     assert [*contents(here)] == ["in/x", "in/y"]
     assert not (here / "out").exists()
 

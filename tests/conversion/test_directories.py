@@ -16,7 +16,7 @@ from dicodec import convert, convert_bytes, convert_dataset
 from dicodec.cli.main import run
 from dicodec.comparison.compare import compare
 from dicodec.conversion.frames import pipeline
-from dicodec.conversion.inspection import inspect
+from dicodec.conversion.inspection import inspect_file
 from dicodec.errors import (
     ContradictionError,
     DicodecError,
@@ -161,7 +161,7 @@ def test_an_offset_that_names_no_record_is_refused_and_named(sign: int, tmp_path
         convert_bytes(content, to="implicit-le")
     assert (caught.value.attribute or "").startswith("OffsetOfThe")
     assert content[(caught.value.offset or 0) - 8 :].startswith(b"\x04\0\0\x12UL")
-    assert any("no record begins there" in one for one in inspect(content).problems)
+    assert any("no record begins there" in one for one in inspect_file(content).problems)
     place = tmp_path / "DICOMDIR"
     place.write_bytes(content)
     with pytest.raises(ContradictionError):
@@ -201,7 +201,7 @@ def test_a_directory_is_not_deflated() -> None:
     with pytest.raises(UnsupportedImageError, match="byte offsets in the file"):
         convert_bytes(content, to="deflated")
     assert read_tree(convert_bytes(content, to=("deflated", "implicit-le"))) == EXPECTED
-    reasons = {one.name: one.reason for one in inspect(content).targets if not one.possible}
+    reasons = {one.name: one.reason for one in inspect_file(content).targets if not one.possible}
     assert "byte offsets in the file" in reasons["deflated"]
 
 

@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 from dicodec import convert_bytes, open_image
 from dicodec.cli.main import run
-from dicodec.images.pictures import resize_picture
+from dicodec.images.pictures import PictureKind, encode_pictures, resize_picture
 from helpers.made import IMAGE_KINDS
 from helpers.samples import colors
 
@@ -61,6 +61,16 @@ def test_all_frames_are_pages_of_one_file(suffix: str, cine: Path) -> None:
         for frame, expected in enumerate(image.read_frames(window="auto")):
             picture.seek(frame)
             assert np.array_equal(np.asarray(picture.convert("L")), expected)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_noise_is_a_gif_too(samples: int) -> None:
+    shape = (2, 64, 64) if samples == 1 else (2, 64, 64, 3)
+    noise = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
+    with Pillow.open(io.BytesIO(encode_pictures(noise, PictureKind.GIF))) as picture:
+        picture.seek(1)
+        if samples == 1:
+            assert np.array_equal(np.asarray(picture.convert("L")), noise[1])
 
 
 def test_all_frames_are_files_of_their_own(cine: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from dicodec.comparison import compare as comparison
 from dicodec.conversion import calls, inspection
 from dicodec.conversion.output import result_file
 from dicodec.images import encode_frame, image
-from dicodec.interface import convert_many, open_image
+from dicodec.interface import convert_many, inspect, open_image
 from dicodec.model import conversion_settings, limits, transfer_syntax
 from dicodec.model import image as description
 from dicodec.part10 import dicom_file
@@ -46,7 +46,7 @@ PUBLIC = {
     "convert_dataset": calls.convert_dataset,
     "convert_many": convert_many.convert_many,
     "encode_frame": encode_frame.encode_frame,
-    "inspect": inspection.inspect,
+    "inspect": inspect.inspect,
     "open_image": open_image.open_image,
 }
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from dicodec.cli.option_arguments import add_option
 from dicodec.cli.printing import SOME_FAILED, print_failure
-from dicodec.conversion.inspection import Inspection, inspect
+from dicodec.conversion.inspection import Inspection
 from dicodec.errors import DicodecError, SourceUnavailableError
+from dicodec.interface.inspect import inspect
 from dicodec.model.limits import parse_limits
 from dicodec.model.option_table import OPTIONS
 from dicodec.model.wording import dump_json_line, write_on_one_line
@@ -17,7 +18,9 @@ from dicodec.model.wording import dump_json_line, write_on_one_line
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the arguments of the subcommand."""
-    command.add_argument("source", nargs="+", metavar="FILE", help="a file, or -")
+    command.add_argument(
+        "source", nargs="+", metavar="FILE", help="a file, the URL of an object, or -"
+    )
     command.add_argument("--json", action="store_true", help="one JSON object a line")
     add_option(command, OPTIONS["limits"])
 

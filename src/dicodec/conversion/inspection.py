@@ -76,7 +76,7 @@ class Inspection:
     """The description of a file.
 
     Attributes:
-        source: as the caller named it; None for buffers.
+        source: as the caller named it; None for buffers and streams.
         size: bytes.
         preamble: whether preamble and prefix are there.
         transfer_syntax: short name of the transfer syntax that the file is really in.
@@ -122,7 +122,7 @@ class Inspection:
         return asdict(self)
 
 
-def inspect(source: Source, limits: Limits = DEFAULT_LIMITS) -> Inspection:
+def inspect_file(source: Source, limits: Limits = DEFAULT_LIMITS) -> Inspection:
     """Inspect one DICOM file; only headers are read.
 
     Args:

@@ -200,15 +200,17 @@ def encode_pictures(
 
 def _encode_gif(pictures: NDArray[Any]) -> bytes:
     """Return a GIF, which has 256 colors: all grays, or 8 reds by 8 greens by 4 blues."""
+    # imagecodecs leaves room for as many bytes as pixels, and LZW of noise needs half as many more.
+    room = 2 * pictures.size + 1024 * (len(pictures) + 1)
     if pictures.ndim == 3:
-        return bytes(imagecodecs.gif_encode(pictures))
+        return bytes(imagecodecs.gif_encode(pictures, out=room))
     red, green, blue = (pictures[..., n].astype(np.uint16) for n in range(3))
     steps = [np.rint(one * (count - 1) / 255) for one, count in ((red, 8), (green, 8), (blue, 4))]
     indices = (steps[0] * 32 + steps[1] * 4 + steps[2]).astype(np.uint8)
     number = np.arange(256)
     levels = np.stack([(number >> 5) / 7, (number >> 2 & 7) / 7, (number & 3) / 3], axis=1)
     colors = np.rint(levels * 255).astype(np.uint8)
-    return bytes(imagecodecs.gif_encode(indices, colormap=colors))
+    return bytes(imagecodecs.gif_encode(indices, colormap=colors, out=room))
 
 
 def find_scaled_size(shape: Sequence[int], scale: float) -> Size:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dicodec import ConversionOptions, convert_bytes, open_image
+from dicodec import ConversionOptions, convert_bytes, inspect, open_image
 from dicodec.batch.cloud_conversion import convert_objects
 from dicodec.batch.sources import cloud
 from dicodec.batch.sources.cloud import (
@@ -167,6 +167,17 @@ def test_frames_of_an_object_are_read_by_ranges(bucket: str, tmp_path: Path) -> 
         assert np.array_equal([*image], samples)
     with pytest.raises(SourceUnavailableError):
         open_image(f"{bucket}missing.dcm")
+
+
+def test_an_object_is_inspected(bucket: str, tmp_path: Path) -> None:
+    content, _ = make_file(64, 64, 1, 16, 16)
+    put(f"{bucket}a.dcm", content, tmp_path)
+
+    found = inspect(f"{bucket}a.dcm")
+    assert (found.source, found.size) == (f"{bucket}a.dcm", len(content))
+    with pytest.raises(SourceUnavailableError) as caught:
+        inspect(f"{bucket}missing.dcm")
+    assert caught.value.path == f"{bucket}missing.dcm"
 
 
 @pytest.mark.parametrize("syntax", ["rle", "encapsulated-uncompressed"])

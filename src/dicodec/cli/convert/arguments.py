@@ -51,7 +51,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "is not estimated)")  # fmt: skip
     add("--report", metavar="FILE", help="write a report of every file, one JSON object a line")
     add("--json", action="store_true", help="print reports and errors as JSON")
-    add("-q", "--quiet", action="store_true", help="print errors only")
+    add("-q", "--quiet", action="store_true",
+        help="print errors only, and the sums of a dry run")  # fmt: skip
     add("-v", "--verbose", action="store_true", help="print decisions and changes too")
 
 

@@ -114,7 +114,12 @@ class BatchReport:
             self._reports.write_line(text)
         if self._arguments.json:
             print(text, file=sys.stdout, flush=True)
-        elif not self._arguments.quiet or summary.interrupted or summary.stopped:
+        elif (  # the sums are what a dry run is for
+            not self._arguments.quiet
+            or self._arguments.dry_run
+            or summary.interrupted
+            or summary.stopped
+        ):
             for line in format_summary(summary, dry_run=self._arguments.dry_run):
                 print_line(line, sys.stderr)
 
