@@ -387,12 +387,17 @@ class TargetExistsError(WriteError):
     code = "target-exists"
 
     @classmethod
-    def of_kept_original(cls, path: str) -> Self:
-        """Return the error for a target that is an original kept by `backup`."""
+    def of_kept_original(cls, path: str, mark: str) -> Self:
+        """Return the error for a target that is an original kept by `backup`, or for its source.
+
+        Args:
+            path: its path or URL.
+            mark: what says that it was kept, for people.
+        """
         return cls(
-            "the target is an original that `backup` kept, and is not overwritten",
+            "an original that `backup` kept is not replaced",
             path=path,
-            hint="another target, or move it away",
+            hint=f"another target; or copy or rename the original, or remove {mark}",
         )
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Originals that `--backup` kept: no later run converts or replaces them, unless they are named."""
+"""Originals that `--backup` kept: no run replaces them, and none converts them unnamed."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_copy_of_the_folder_knows_them_too(archive: Path, tmp_path: Path) -> N
     assert {name: found[name] for name in expected("rle")} == expected("explicit-le")
 
 
-def test_one_that_is_named_is_converted(archive: Path, tmp_path: Path) -> None:
+def test_one_that_is_named_is_converted_to_another_place(archive: Path, tmp_path: Path) -> None:
     kept = archive / "a.dcm.orig"
     output = tmp_path / "output"
 
@@ -127,11 +127,82 @@ def test_one_that_is_named_is_converted(archive: Path, tmp_path: Path) -> None:
     assert output.read_bytes() == convert_bytes(CONTENT, to="rle")
     assert kept.read_bytes() == CONTENT
 
-    in_place = ["convert", str(kept), "--to", "rle", "--in-place"]
-    assert run([*in_place, "--dry-run"]) == 0
-    assert run([*in_place, "--dry-run", "--jobs", "1"]) == 0
-    assert run([*in_place, "--jobs", "1"]) == 0
-    assert kept.read_bytes() == convert_bytes(CONTENT, to="rle")
+
+@pytest.mark.parametrize("more", [[], ["--jobs", "1"]])
+@pytest.mark.parametrize("to", ["jpeg-ls", "explicit-le"])  # it is in Explicit VR already
+def test_one_that_is_named_alone_is_not_replaced(
+    archive: Path, to: str, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = archive / "a.dcm.orig"
+    link = archive / "link.dcm"
+    link.symlink_to(kept.name)
+
+    for path in (kept, link):
+        arguments = ["convert", str(path), "--to", to, "--in-place", *more]
+        assert run([*arguments, "--dry-run"]) == 1
+        assert run(arguments) == 1
+        assert "copy or rename the original" in capsys.readouterr().err
+
+    assert kept.read_bytes() == CONTENT
+
+
+def test_a_call_does_not_replace_one(archive: Path) -> None:
+    kept = archive / "a.dcm.orig"
+    with pytest.raises(TargetExistsError, match="`backup` kept") as raised:
+        convert(kept, kept, to="jpeg-ls", overwrite=True)
+    assert raised.value.hint is not None
+    assert LIST_NAME in raised.value.hint
+    assert kept.read_bytes() == CONTENT
+
+    renamed = kept.rename(archive / "renamed.dcm")
+    assert convert(renamed, renamed, to="jpeg-ls", overwrite=True).target_syntax == "jpeg-ls"
+
+
+@pytest.mark.parametrize("more", [[], ["--jobs", "1"], ["--dry-run"], ["--dry-run", "--jobs", "1"]])
+def test_those_that_a_glob_names_are_passed_over(
+    archive: Path, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = [str(path) for path in sorted(archive.glob("*"))]
+    assert str(archive / "a.dcm.orig") in named
+    arguments = ["convert", *(path for path in named if "a.dcm" in path)]
+
+    assert run([*arguments, "--to", "jpeg2000", "--ratio", "30", "--in-place", *more]) == 0
+
+    assert "though they are named" in capsys.readouterr().err
+    assert (archive / "a.dcm.orig").read_bytes() == CONTENT
+
+
+def test_those_that_a_list_names_are_passed_over(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = tmp_path / "names"
+    names.write_text(f"{archive}/a.dcm\n{archive}/a.dcm.orig\n{archive}/below/b.dcm.orig\n")
+    ledger = ["--ledger", str(tmp_path / "ledger")]
+
+    arguments = ["convert", "--files-from", str(names), "--to", "explicit-le", "--in-place"]
+    assert run([*arguments, *ledger]) == 0
+
+    assert "2 originals kept by --backup, though they are named" in capsys.readouterr().err
+    assert (archive / "a.dcm.orig").read_bytes() == CONTENT
+    assert (archive / "below" / "b.dcm.orig").read_bytes() == CONTENT
+
+
+def test_a_list_that_grows_or_is_rewritten_is_read_again(tmp_path: Path) -> None:
+    listing = tmp_path / LIST_NAME
+    for name in ("one", "two", "three"):
+        assert not is_kept_original(tmp_path / name)
+        enter_kept_original(tmp_path / name, "0" * 64)
+        assert is_kept_original(tmp_path / name)
+
+    lines = listing.read_bytes().splitlines(keepends=True)
+    listing.write_bytes(lines[1])
+    assert [is_kept_original(tmp_path / name) for name in ("one", "two", "three")] == [
+        False, True, False,
+    ]  # fmt: skip
+    listing.write_bytes(b"".join([*lines, *lines]).replace(b"two", b"six"))
+    assert [is_kept_original(tmp_path / name) for name in ("one", "two", "six")] == [
+        True, False, True,
+    ]  # fmt: skip
 
 
 def test_no_result_takes_their_place(archive: Path, tmp_path: Path) -> None:

@@ -6,7 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dicodec.batch.sources.cloud import copy_object, exists, is_kept_object, upload
+from dicodec.batch.sources.cloud import (
+    KEPT_SUFFIX,
+    copy_object,
+    exists,
+    is_kept_object,
+    upload,
+)
 from dicodec.batch.sources.cloud_source import CloudObject, open_object
 from dicodec.conversion.output.placement import Permit
 from dicodec.conversion.output.result_file import Target
@@ -79,8 +85,8 @@ def _convert_to_object(
         options = replace(options, verify=options.verify or True)
     elif not options.overwrite and exists(url):
         raise TargetExistsError.at(target)
-    elif options.overwrite and is_kept_object(url):
-        raise TargetExistsError.of_kept_original(target)
+    if options.overwrite and is_kept_object(url):
+        raise TargetExistsError.of_kept_original(target, f"its mark, {target}{KEPT_SUFFIX}")
     with TemporaryFolder() as folder:
         result = Path(folder) / "result.dcm"
         local = replace(options, overwrite=False, backup=None)

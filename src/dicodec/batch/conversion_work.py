@@ -267,7 +267,6 @@ def _convert(
                 overwrite=chosen.overwrite,
                 backup=chosen.backup,
                 makes_folders=True,
-                in_place=in_place,
             )
         report = convert(source, None, chosen)
         report.target = item.target

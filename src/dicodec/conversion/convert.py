@@ -12,7 +12,7 @@ from dicodec.conversion.frames.pipeline import Progress
 from dicodec.conversion.frames.window import count_cores
 from dicodec.conversion.output.original import read_original, remove_leftovers
 from dicodec.conversion.output.placement import Placement
-from dicodec.conversion.output.result_file import Target, check_target
+from dicodec.conversion.output.result_file import Target, check_not_kept, check_target
 from dicodec.conversion.output.target_stream import check_stream
 from dicodec.conversion.planning.conversion_plan import Action
 from dicodec.errors import (
@@ -142,6 +142,8 @@ def _check_target(source: Source, target: Target | None, options: ConversionOpti
         return False
     replaced = check_target(to_path(target), overwrite=options.overwrite)
     in_place = replaced is not None and _is_file(source, replaced)
+    if in_place:
+        check_not_kept(to_path(target).resolve())
     if in_place and options.salvage is not None:
         raise InvalidOptionError(
             "a damaged file is not replaced by its salvaged result",

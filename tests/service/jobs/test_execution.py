@@ -79,6 +79,22 @@ def test_the_target_folder_gets_the_source_name(
     assert outcome(executor, request).target == str(target / "a.dcm")
 
 
+def test_a_kept_original_is_not_replaced_by_its_own_result(places: tuple[Path, Path]) -> None:
+    source, target = places
+    given = (source / "a.dcm").read_bytes()
+    (target / "a.dcm").write_bytes(given)
+    convert(target / "a.dcm", target / "a.dcm", to="rle", overwrite=True, backup=".orig")
+    kept = target / "a.dcm.orig"
+    request = asked(kept, kept, options={"overwrite": True})
+
+    rules = JobOptions(roots=AllowedRoots.of([target], [target]))
+    with Executor(rules, jobs=1) as made, pytest.raises(TargetExistsError) as raised:
+        outcome(made, request)
+
+    assert raised.value.path == str(kept)
+    assert kept.read_bytes() == given
+
+
 def test_paths_lead_nowhere_else(
     executor: Executor, places: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 HIDDEN, LINK, LOOP, SPECIAL, OUTPUT = "hidden", "symbolic-link", "link-loop", "special", "output"
-BACKUP = "backup"
+BACKUP, NAMED_BACKUP = "backup", "named-backup"
 """Reasons for skipping a file or folder."""
 
 _NAMES_HELD = 50_000
@@ -65,6 +65,7 @@ class WalkOptions:
         excluded: (device, inode) of folders that are not entered.
         backup: suffix of the names of originals that this run keeps, which are skipped; None for
             none. Those that any run kept are skipped too, because their folder lists them.
+        skips_named_backups: whether those that any run kept are skipped though they are named.
         own_folders, own_files: (device, inode) of folders, and paths without links of files, that
             are sources of their own: a walk leaves them out without a word, unless it begins there.
         own_objects: URLs of objects and prefixes that are sources of their own, likewise.
@@ -74,6 +75,7 @@ class WalkOptions:
     follow_links: bool = True
     excluded: frozenset[tuple[int, int]] = frozenset()
     backup: str | None = None
+    skips_named_backups: bool = False
     own_folders: frozenset[tuple[int, int]] = frozenset()
     own_files: frozenset[str] = frozenset()
     own_objects: frozenset[str] = frozenset()

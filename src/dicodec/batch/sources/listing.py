@@ -7,8 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from dicodec.batch.sources.folders import BACKUP, FoundFile, PassedOver, WalkOptions, walk
-from dicodec.batch.sources.locations import make_absolute, resolve_links
+from dicodec.batch.sources.folders import (
+    BACKUP,
+    NAMED_BACKUP,
+    FoundFile,
+    PassedOver,
+    WalkOptions,
+    walk,
+)
+from dicodec.batch.sources.locations import is_kept, make_absolute, resolve_links
 from dicodec.batch.sources.references import SourceReference, refer_to_file, refer_to_object
 from dicodec.batch.sources.safe_names import make_safe_component, make_safe_path
 from dicodec.errors import DicodecError, InvalidOptionError
@@ -75,6 +82,9 @@ def _list_objects(root: NamedSource, options: WalkOptions) -> Iterator[ListedSou
     """
     url = parse_object_url(root.path)
     if not url.is_prefix:
+        if options.skips_named_backups and is_kept(root.path):
+            yield PassedOver(root.path, NAMED_BACKUP)
+            return
         name = root.result or make_safe_component(url.name)
         yield ListedSource(refer_to_file(root.path, named=True), name, root.unsure)
         return
@@ -201,6 +211,8 @@ def list_sources(
                         yield entry
             elif is_archive(root.path):
                 yield from _list_members(root, limits)
+            elif options.skips_named_backups and is_kept(root.path):
+                yield PassedOver(root.path, NAMED_BACKUP)
             else:
                 reference = refer_to_file(root.path, named=True)
                 yield ListedSource(reference, root.result or Path(root.path).name, root.unsure)

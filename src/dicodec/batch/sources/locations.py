@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from dicodec.conversion.output.kept_originals import is_kept_original
 from dicodec.errors import DicodecError
 from dicodec.model.records import NamedTuple
 from dicodec.model.source_names import is_object_url, parse_object_url
@@ -63,6 +64,24 @@ def is_there(place: str) -> bool:
 
         return exists(parse_object_url(place))
     return os.path.lexists(place)
+
+
+def is_kept(place: str) -> bool:
+    """Whether a file or object, or the file that a link leads to, is one that `--backup` kept.
+
+    False if the list of kept originals cannot be read: nothing is replaced beside such a list.
+
+    Raises:
+        WriteError: a store does not tell.
+    """
+    if is_object_url(place):
+        from dicodec.batch.sources.cloud import is_kept_object
+
+        return is_kept_object(parse_object_url(place))
+    try:
+        return is_kept_original(os.path.realpath(place))
+    except OSError:
+        return False
 
 
 def make_absolute(place: str) -> str:

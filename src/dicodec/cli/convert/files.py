@@ -69,7 +69,11 @@ def convert_files(arguments: argparse.Namespace) -> int:
                 if arguments.skip_existing and _is_there(target):
                     print_skipped(str(source), "target-exists", arguments, reports)
                     continue
+                # A shell's glob names kept originals too; whoever names one alone means it.
                 try:
+                    if in_place and len(targets) > 1 and _is_kept(str(target)):
+                        print_skipped(str(source), "named-backup", arguments, reports)
+                        continue
                     report = (
                         _plan(source, target, options, policy, arguments)
                         if arguments.dry_run
@@ -115,6 +119,12 @@ def _is_there(target: Target | None) -> bool:
 
         return is_there(target)
     return isinstance(target, str | Path) and os.path.lexists(target)
+
+
+def _is_kept(target: str) -> bool:
+    from dicodec.batch.sources.locations import is_kept
+
+    return is_kept(target)
 
 
 def _convert(
@@ -172,7 +182,6 @@ def _plan(
             overwrite=options.overwrite,
             backup=options.backup,
             makes_folders=output is not None and is_folder(output, arguments.source),
-            in_place=arguments.in_place,
         )
     frames = 0 if arguments.estimate == 0 else CODED_FRAMES
     report = _convert(

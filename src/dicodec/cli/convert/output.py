@@ -137,6 +137,7 @@ _REASONS = {
     "special": "devices and pipes",
     "output": "the output folder itself",
     "backup": "originals kept by --backup",
+    "named-backup": "originals kept by --backup, though they are named",
     "target-exists": "the target exists",
     "repeated": "listed before, by this or another name",
 }

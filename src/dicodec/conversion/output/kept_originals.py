@@ -11,15 +11,20 @@ import errno
 import os
 import stat
 from array import array
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice, takewhile
 from pathlib import Path
+from threading import Lock
 
 from dicodec.errors import TargetUnavailableError
 from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT, NoLocksError, lock_file, read_at
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 LIST_NAME = ".dicodec-kept"
 
@@ -30,19 +35,61 @@ _ESCAPED = {b"\\": b"\\\\", b"\n": b"\\n", b"\r": b"\\r"}
 class KeptNames:
     """The names of a folder's kept originals; 8 bytes of memory for each.
 
-    Args:
-        names: in any order, repeated or not.
+    A batch adds a line to the list for each file that it replaces, and asks for each whether it is
+    listed. So a list that has grown is read on from where it ended.
     """
 
-    def __init__(self, names: Iterable[bytes] = ()) -> None:
-        self._hashes = array("q", sorted(array("q", map(hash, names))))
+    def __init__(self) -> None:
+        self._hashes = array("q")
+        self._version = 0, 0, 0
+        self._end = 0
+        self._last = b""
+        self._lock = Lock()
 
     def __contains__(self, name: str) -> bool:
-        if not self._hashes:
+        hashes = self._hashes
+        if not hashes:
             return False
         wanted = hash(os.fsencode(name))
-        place = bisect_left(self._hashes, wanted)
-        return place < len(self._hashes) and self._hashes[place] == wanted
+        place = bisect_left(hashes, wanted)
+        return place < len(hashes) and hashes[place] == wanted
+
+    def update(self, path: str, version: tuple[int, int, int]) -> None:
+        """Read what was added to a list since; all of it if it is another list, or was rewritten.
+
+        Args:
+            path: path of the list.
+            version: its file number, size and time.
+
+        Raises:
+            OSError: the list cannot be read.
+        """
+        with self._lock:
+            if version == self._version:
+                return
+            with open(path, "rb") as lines:  # noqa: PTH123 - it is hot
+                grown = version[0] == self._version[0] and version[1] > self._version[1]
+                lines.seek(self._end - len(self._last))
+                if not grown or lines.read(len(self._last)) != self._last:
+                    self._hashes, self._end, self._last = array("q"), 0, b""
+                    lines.seek(0)
+                self._read_on(lines)
+            self._version = version
+
+    def _read_on(self, lines: BinaryIO) -> None:
+        added = array("q")
+        for line in lines:
+            if not line.endswith(b"\n"):  # the rest of it is still to come
+                break
+            self._end, self._last = self._end + len(line), line
+            if (name := _name(line)) is not None:
+                added.append(hash(name))
+        if len(added) > 1:
+            self._hashes = array("q", sorted(self._hashes + added))
+        elif added:
+            hashes = self._hashes[:]  # whoever searches the old ones is not disturbed
+            insort(hashes, added[0])
+            self._hashes = hashes
 
 
 def enter_kept_original(kept: Path, digest: str) -> None:
@@ -180,10 +227,15 @@ def _make_unavailable(path: Path) -> TargetUnavailableError:
     )
 
 
+def _read(path: str, version: tuple[int, int, int]) -> KeptNames:
+    names = _make_names(path)
+    names.update(path, version)
+    return names
+
+
 @lru_cache(maxsize=2)
-def _read(path: str, version: tuple[int, int, int]) -> KeptNames:  # noqa: ARG001
-    with open(path, "rb") as lines:  # noqa: PTH123 - it is hot
-        return KeptNames(name for line in lines if (name := _name(line)) is not None)
+def _make_names(path: str) -> KeptNames:  # noqa: ARG001 - the cache has them by it
+    return KeptNames()
 
 
 def _format_line(name: str, digest: str) -> bytes:

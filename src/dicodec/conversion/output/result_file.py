@@ -14,7 +14,7 @@ from collections.abc import Buffer, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dicodec.conversion.output.kept_originals import is_kept_original
+from dicodec.conversion.output.kept_originals import LIST_NAME, is_kept_original
 from dicodec.conversion.output.original import Original
 from dicodec.conversion.output.part_file import PartFile
 from dicodec.conversion.output.placement import Placement, WrittenResult, place
@@ -77,8 +77,7 @@ def create_result(
     replaced = check_target(target, overwrite=overwrite)
     if replaced is not None:
         target = target.resolve()
-        if original is None:
-            _check_not_kept(target)
+        check_not_kept(target)
         if backup is not None:
             check_backup(target, backup)
         if notes is not None and replaced.st_nlink > 1:
@@ -167,9 +166,24 @@ def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
     return found
 
 
-def _check_not_kept(target: Path) -> None:
-    if is_kept_original(target):
-        raise TargetExistsError.of_kept_original(str(target))
+def check_not_kept(target: Path) -> None:
+    """Check that a file to be replaced is not an original that `--backup` has kept.
+
+    Args:
+        target: its path, without links.
+
+    Raises:
+        TargetExistsError: it is.
+        TargetUnavailableError: the list of kept originals cannot be read.
+    """
+    try:
+        kept = is_kept_original(target)
+    except OSError as cause:
+        raise TargetUnavailableError(
+            f"the list of kept originals cannot be read: {cause.strerror}", path=str(target)
+        ) from cause
+    if kept:
+        raise TargetExistsError.of_kept_original(str(target), f"its line in {LIST_NAME}")
 
 
 def check_place(
@@ -178,7 +192,6 @@ def check_place(
     overwrite: bool,
     backup: str | None = None,
     makes_folders: bool = False,
-    in_place: bool = False,
 ) -> None:
     """Report everything that would keep a result from its place, writing nothing.
 
@@ -187,7 +200,6 @@ def check_place(
         overwrite: whether a file that is there may be replaced.
         backup: suffix of the name under which a file that is replaced would be kept.
         makes_folders: whether folders that are missing would be made.
-        in_place: whether the target is the source itself.
 
     Raises:
         TargetExistsError: the target is there and may not be replaced; or the backup is.
@@ -195,8 +207,8 @@ def check_place(
     """
     try:
         replaced = check_target(target, overwrite=overwrite)
-        if replaced is not None and not in_place:
-            _check_not_kept(target.resolve())
+        if replaced is not None:
+            check_not_kept(target.resolve())
         if replaced is not None and backup is not None:
             check_backup(target.resolve(), backup)
         with translate_write_errors():

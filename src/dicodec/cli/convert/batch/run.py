@@ -75,6 +75,9 @@ def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
         follow_links=not arguments.in_place,
         excluded=_find_excluded(options.output),
         backup=arguments.backup,
+        # A shell's glob names kept originals too; whoever names one alone means it.
+        skips_named_backups=arguments.in_place
+        and (arguments.files_from is not None or len(arguments.source) > 1),
     )
     if arguments.in_place:  # elsewhere, a file has a result for each source it is in
         sources, walk_options = separate_sources(sources, walk_options)
