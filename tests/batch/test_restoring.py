@@ -131,6 +131,34 @@ def test_refusals_are_named_and_change_nothing(
     assert not (archive / "below" / "deeper" / LIST_NAME).exists()
 
 
+def test_a_result_of_which_only_the_time_changed_is_told_by_its_digest(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = state(archive)
+    convert(archive, "--backup", ".orig", "--digests")
+    changed = archive / "below" / "b.dcm"
+    changed.write_bytes(changed.read_bytes()[:-1] + b"\7")
+    os.utime(archive / "a.dcm")
+
+    status, found = restored(capsys, str(archive))
+    assert (status, found["restored"]) == (1, len(NAMES) - 1)
+    assert found["refusals"] == {"b.dcm": "result-changed"}
+    assert state(archive)["a.dcm"] == before["a.dcm"]
+
+
+def test_without_a_digest_a_changed_time_is_called_that(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    convert(archive, "--backup", ".orig")
+    os.utime(archive / "a.dcm")
+
+    assert restored(capsys, str(archive), "--dry-run")[1]["refusals"] == {"a.dcm": "time-changed"}
+    assert run(["restore", str(archive)]) == 1
+    assert "time has changed since the run" in capsys.readouterr().err
+    assert run(["restore", str(archive), "--overwrite"]) == 0
+    assert not (archive / "a.dcm.orig").exists()
+
+
 def test_an_older_original_is_not_the_one_of_the_last_run(
     archive: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,6 +29,7 @@ class Refusal(StrEnum):
     NOT_KEPT = "not-kept"
     KEPT_CHANGED = "kept-changed"
     RESULT_CHANGED = "result-changed"
+    TIME_CHANGED = "time-changed"
     UNFINISHED = "unfinished"
     OBJECT = "object-storage"
     UNWRITABLE = "target-unavailable"
@@ -132,10 +133,11 @@ def _restore(entry: LedgerEntry, *, overwrite: bool, dry_run: bool) -> Restorati
     if kept is None:
         if _digest(path) == entry.source_digest:  # an interrupted run has put it back
             return Restoration(path, done=True, before=True)
-        refusal = Refusal.KEPT_CHANGED if changed else Refusal.NOT_KEPT
-        return Restoration(path, changed, refusal=refusal)
-    if not overwrite and not _is_result(entry):
-        return Restoration(path, kept, refusal=Refusal.RESULT_CHANGED)
+        if changed:
+            return Restoration(path, changed, refusal=Refusal.KEPT_CHANGED)
+        return Restoration(path, refusal=Refusal.NOT_KEPT)
+    if not overwrite and (refusal := _check_result(entry)) is not None:
+        return Restoration(path, kept, refusal=refusal)
     return _put_back(path, kept, dry_run=dry_run)
 
 
@@ -184,17 +186,25 @@ def _find_kept(path: str, digest: str) -> tuple[str | None, str]:
     return None, changed
 
 
-def _is_result(entry: LedgerEntry) -> bool:
-    """Whether the file is what the run has put there, or nothing is there any more."""
+def _check_result(entry: LedgerEntry) -> Refusal | None:
+    """Return why a file may not be what the run has put there; None if it is, or nothing is there.
+
+    Its content is read only if its time differs, and the run had --digests.
+    """
+    path = entry.target or ""
     try:
-        found = os.lstat(entry.target or "")
+        found = os.lstat(path)
     except OSError:
-        return True
-    if not stat.S_ISREG(found.st_mode):
-        return False
-    if entry.target_modified is None or entry.target_size is None:
-        return False
-    return (found.st_size, found.st_mtime_ns) == (entry.target_size, entry.target_modified)
+        return None
+    if not stat.S_ISREG(found.st_mode) or entry.target_modified is None:
+        return Refusal.RESULT_CHANGED
+    if found.st_size != entry.target_size:
+        return Refusal.RESULT_CHANGED
+    if found.st_mtime_ns == entry.target_modified:
+        return None
+    if entry.target_digest is None:
+        return Refusal.TIME_CHANGED
+    return None if _digest(path) == entry.target_digest else Refusal.RESULT_CHANGED
 
 
 def _is_same(one: str, two: str) -> bool:

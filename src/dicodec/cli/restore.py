@@ -25,6 +25,8 @@ _REASONS = {
     Refusal.KEPT_CHANGED: "the kept original has other content than the file that was replaced",
     Refusal.RESULT_CHANGED: "the file is not the result of the run any more; --overwrite gives it "
     "up",
+    Refusal.TIME_CHANGED: "its time has changed since the run, which had no --digests to "
+    "compare its content with; --overwrite gives the file up",
     Refusal.UNFINISHED: "the run was killed before the ledger had its result; --resume "
     "enters it, and --overwrite puts the original back at once",
     Refusal.OBJECT: "originals in object storage are put back by its own tools",
