@@ -96,6 +96,8 @@ def restore(
 
 def _was_replaced(entry: LedgerEntry) -> bool:
     """Whether a file's result took its place, and no later run has replaced that."""
+    if is_object_url(entry.target):
+        return entry.state is State.DONE and entry.source == entry.target
     if not entry.source_digest or entry.target is None or entry.state is State.RESTORED:
         return False
     if entry.state not in {State.DONE, State.SKIPPED}:  # of those skipped, a DICOMDIR has a digest

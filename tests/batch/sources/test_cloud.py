@@ -433,6 +433,24 @@ def test_kept_originals_are_neither_converted_nor_replaced(bucket: str, tmp_path
     assert (tmp_path / "out").read_bytes() == EXPECTED
 
 
+def test_originals_in_a_store_are_not_put_back(
+    bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(bucket + "x.dcm", CONTENT, tmp_path)
+    put(bucket + "right.dcm", EXPECTED, tmp_path)
+    ledger = str(tmp_path / "ledger.sqlite")
+    run(["convert", bucket, "--to", "rle", "--in-place", "--backup", ".orig", "--ledger", ledger])
+    result = get(bucket + "x.dcm")
+
+    assert run(["restore", ledger]) == 1
+
+    told = capsys.readouterr().err
+    assert f"{bucket}x.dcm: originals in object storage" in told
+    assert "0 restored, 1 refused" in told
+    assert get(bucket + "x.dcm") == result
+    assert get(bucket + "x.dcm.orig") == CONTENT
+
+
 # Conversions.
 
 
