@@ -169,6 +169,76 @@ def test_an_older_original_is_not_the_one_of_the_last_run(
     assert set(found["refusals"].values()) == {"not-kept"}
 
 
+def test_an_older_original_is_named_with_the_way_to_put_it_back(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("IM1", "IM10", "IM 2"):
+        shutil.copy2(archive / "a.dcm", archive / name)
+    convert(archive, "--backup", ".orig")
+    assert run(["convert", str(archive), "--to", "deflated", "--in-place", "-q"]) == 0
+    (archive / "mr.dcm.orig").write_bytes(b"changed")
+    capsys.readouterr()
+
+    assert run(["restore", str(archive), "-q"]) == 1
+
+    told = {line.partition(": ")[2].partition(": ")[0]: line
+            for line in capsys.readouterr().err.splitlines()}  # fmt: skip
+    for name in ("IM1", "IM10"):
+        path = str(archive / name)
+        assert told[path].endswith(
+            f"{path}.orig (an earlier run kept that original; `mv {path}.orig {path}` puts it "
+            "back) [not-kept]"
+        )
+    assert f"`mv '{archive}/IM 2.orig' '{archive}/IM 2'`" in told[str(archive / "IM 2")]
+    assert "earlier" not in told[str(archive / "mr.dcm")]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_folder_that_was_moved_with_its_ledger_is_restored(
+    archive: Path, tmp_path: Path, deep: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if deep:  # no file of the ledger is in the ledger's own folder
+        for name in ("a.dcm", "mr.dcm", "rle.dcm"):
+            (archive / name).unlink()
+    before = state(archive)
+    convert(archive, "--backup", ".orig")
+    moved = archive.rename(tmp_path / "moved")
+    changed = moved / "below" / "b.dcm"
+    changed.write_bytes(changed.read_bytes() + b"\0\0")
+
+    status, found = restored(capsys, str(moved))
+    assert (status, found["refusals"]) == (1, {"b.dcm": "result-changed"})
+    assert restored(capsys, str(moved), "--overwrite")[0] == 0
+    assert state(moved) == before
+    assert not archive.exists()
+
+
+def test_a_copy_of_a_folder_is_not_taken_for_the_folder(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    convert(archive, "--backup", ".orig")
+    copy = tmp_path / "copy"
+    shutil.copytree(archive, copy)
+    before = state(copy)
+
+    assert restored(capsys, str(copy), "--dry-run")[1]["restored"] == len(NAMES)
+    assert run(["restore", str(copy)]) == 0
+
+    assert state(copy) == before
+
+
+def test_the_folder_of_a_ledger_is_named_if_it_is_not_there(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    convert(archive, "--backup", ".orig")
+    (archive / LEDGER_NAME).rename(tmp_path / "ledger")
+    archive.rename(tmp_path / "moved")
+
+    assert run(["restore", str(tmp_path / "ledger")]) == 1
+    told = capsys.readouterr().err
+    assert f"the ledger speaks of the folder {archive}, which is not there" in told
+
+
 @pytest.mark.parametrize(
     ("more", "status"),
     [

@@ -7,17 +7,26 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.resume import find_kept_original
 from dicodec.batch.ledger.tables import LedgerEntry, State
 from dicodec.batch.sources.locations import resolve_links
-from dicodec.conversion.output.kept_originals import read_kept_digests, remove_unused_list
+from dicodec.conversion.output.kept_originals import (
+    find_kept_beside,
+    find_owner,
+    read_kept_digests,
+    remove_unused_list,
+)
 from dicodec.conversion.output.original import digest_open_file
 from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT
-from dicodec.model.records import NamedTuple, StrEnum
+from dicodec.model.records import NamedTuple, StrEnum, replace
 from dicodec.model.source_names import is_object_url
 from dicodec.part10.beneath import sync_names
+
+_SAMPLES = 100
+"""Files that are looked for where a ledger's folder may have been moved to."""
 
 _TOGETHER = 200
 """Files after which their folders are synced, and the ledger says that they are restored."""
@@ -72,21 +81,22 @@ def restore(
     Raises:
         WriteError: the ledger cannot be written.
     """
-    waiting: list[tuple[LedgerEntry, Restoration]] = []
+    waiting: list[str] = []
     folders: set[str] = set()
+    move = _find_move(ledger)
     entries = [
         entry.source
         for entry, _ in ledger.read_entries()
-        if _was_replaced(entry) or find_kept_original(entry) is not None
+        if _was_replaced(entry) or find_kept_original(move.follow(entry)) is not None
     ]
     for source in entries:
         if interruptions():
             break
         entry = ledger.find(source)
         assert entry is not None, "it was just read"
-        found = _restore(entry, overwrite=overwrite, dry_run=dry_run)
+        found = _restore(move.follow(entry), overwrite=overwrite, dry_run=dry_run)
         if found.done and not dry_run:
-            waiting.append((entry, found))
+            waiting.append(source)
             folders.add(os.path.dirname(found.path))  # noqa: PTH120 - it is hot
         if len(waiting) >= _TOGETHER:
             _finish(ledger, waiting, folders)
@@ -109,16 +119,77 @@ def _was_replaced(entry: LedgerEntry) -> bool:
     return resolve_links(entry.source) == resolve_links(entry.target)
 
 
-def _finish(
-    ledger: Ledger, waiting: list[tuple[LedgerEntry, Restoration]], folders: set[str]
-) -> None:
+class _Move(NamedTuple):
+    """A move of a folder with its ledger, which has the paths from before.
+
+    Attributes:
+        before: the folder as the ledger has it; "" if nothing was moved.
+        now: the folder as it is.
+    """
+
+    before: str = ""
+    now: str = ""
+
+    def follow(self, entry: LedgerEntry) -> LedgerEntry:
+        """Return the entry of a file that was replaced, with the path that the file has now."""
+        place = self.follow_path(entry.target or "")
+        if not place or resolve_links(entry.source) != entry.target:
+            return entry
+        return replace(entry, source=place, target=place)
+
+    def follow_path(self, path: str) -> str:
+        """Return the path that a file has now; "" if it was not moved."""
+        beneath = self.before and path.startswith(f"{self.before}{os.sep}")
+        return self.now + path[len(self.before) :] if beneath else ""
+
+
+def _find_move(ledger: Ledger) -> _Move:
+    """Return the move of a ledger's folder, if the folder is no more where the ledger has it.
+
+    It is believed if the list of kept originals at the new place has the SHA-256 that the ledger
+    has of a replaced file. Each original is compared with its own, before it is put back.
+    """
+    common = ""
+    samples: list[tuple[str, str]] = []
+    for entry, _ in ledger.read_entries():
+        path, digest = entry.target, entry.source_digest
+        if path is None or digest is None or is_object_url(path) or not _was_replaced(entry):
+            continue
+        folder = os.path.dirname(path)  # noqa: PTH120 - it is a text
+        if os.path.lexists(folder):
+            return _Move()
+        try:
+            common = os.path.commonpath([common or folder, folder])
+        except ValueError:  # they are on several drives of Windows
+            return _Move()
+        if len(samples) < _SAMPLES:
+            samples.append((path, digest))
+    now = os.path.dirname(os.path.realpath(ledger.path))  # noqa: PTH120
+    for before in (common, *map(str, Path(common).parents)):
+        if os.path.lexists(before):
+            break
+        move = _Move(before, now)
+        if any(_is_listed(move.follow_path(path), digest) for path, digest in samples):
+            return move
+    return _Move()
+
+
+def _is_listed(path: str, digest: str) -> bool:
+    """Whether the list of a file's folder has an original of it with a digest."""
+    try:
+        return any(one == digest for _, one in find_kept_beside(path))
+    except OSError:
+        return False
+
+
+def _finish(ledger: Ledger, waiting: list[str], folders: set[str]) -> None:
     """Sync folders, remove lists of originals that are all gone, and tell the ledger."""
     for folder in folders:
         with suppress(OSError):
             remove_unused_list(Path(folder))
         sync_names(folder)
     if waiting:
-        ledger.enter_restored([entry.source for entry, _ in waiting])
+        ledger.enter_restored(waiting)
     waiting.clear()
     folders.clear()
 
@@ -137,10 +208,40 @@ def _restore(entry: LedgerEntry, *, overwrite: bool, dry_run: bool) -> Restorati
             return Restoration(path, done=True, before=True)
         if changed:
             return Restoration(path, changed, refusal=Refusal.KEPT_CHANGED)
-        return Restoration(path, refusal=Refusal.NOT_KEPT)
+        return _refuse_not_kept(path)
     if not overwrite and (refusal := _check_result(entry)) is not None:
         return Restoration(path, kept, refusal=refusal)
     return _put_back(path, kept, dry_run=dry_run)
+
+
+def _refuse_not_kept(path: str) -> Restoration:
+    """Refuse a file whose last original was not kept; the ways out are for people."""
+    folder = os.path.dirname(path)  # noqa: PTH120 - it is a text
+    if not os.path.lexists(folder):
+        text = f"the ledger speaks of the folder {folder}, which is not there"
+        return Restoration(path, refusal=Refusal.NOT_KEPT, detail=text)
+    older = _find_older(path)
+    if not older:
+        return Restoration(path, refusal=Refusal.NOT_KEPT)
+    others = "".join(f", and {kept}" for kept in older[1:])
+    text = f"an earlier run kept that original{others}; {describe_putting_back(older[0], path)}"
+    return Restoration(path, older[0], refusal=Refusal.NOT_KEPT, detail=text)
+
+
+def _find_older(path: str) -> list[str]:
+    """Return the paths of originals that earlier runs kept of a file, if they are unchanged."""
+    folder = os.path.dirname(path)  # noqa: PTH120 - it is a text
+    try:
+        beside = find_kept_beside(path)
+    except OSError:
+        return []
+    listed = {(os.path.join(folder, name), digest): None for name, digest in beside}  # noqa: PTH118
+    return [kept for kept, digest in listed if find_owner(kept) == path and _digest(kept) == digest]
+
+
+def describe_putting_back(kept: str, path: str) -> str:
+    """Return how an original gets its name back by hand, for people."""
+    return f"`mv {quote(kept)} {quote(path)}` puts it back"
 
 
 def _restore_unfinished(

@@ -165,6 +165,17 @@ def find_kept_beside(path: str) -> Sequence[tuple[str, str]]:
     return [one for one in beside if one[0] != name]
 
 
+def find_owner(kept: str) -> str | None:
+    """Return the path of the file that an original was kept of; None if no such file is there.
+
+    The name alone tells: IM10.orig is that of IM10, and of IM1 only if there is no IM10.
+    """
+    folder, name = os.path.split(kept)
+    ends = range(len(name) - 1, 0, -1)
+    paths = (os.path.join(folder, name[:end]) for end in ends)  # noqa: PTH118 - it is a text
+    return next((path for path in paths if os.path.lexists(path)), None)
+
+
 def _read_list[Found](
     folder: str | Path, read: Callable[[str, tuple[int, int, int]], Found]
 ) -> Found | None:
