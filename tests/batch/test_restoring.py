@@ -399,6 +399,34 @@ def test_an_interruption_ends_it_between_files(archive: Path) -> None:
     assert state(archive) == before
 
 
+def test_without_a_ledger_the_originals_of_the_list_are_named(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"IM{number}" for number in range(12)]
+    for name in names:
+        shutil.copy2(archive / "a.dcm", archive / name)
+    files = [str(archive / name) for name in names]
+    in_place = ["--to", "rle", "--in-place", "--backup", ".orig", "-q"]
+    assert run(["convert", *files, *in_place]) == 0
+    before = state(archive)
+    capsys.readouterr()
+
+    assert run(["restore", str(archive)]) == 2
+
+    told = capsys.readouterr().err
+    assert "there is no ledger" in told
+    assert f"{archive}/IM0.orig, {archive}/IM1.orig, {archive}/IM10.orig" in told
+    assert "and 2 more" in told
+    assert f"`mv {archive}/IM0.orig {archive}/IM0` puts it back" in told
+    assert state(archive) == before
+    assert not (archive / LEDGER_NAME).exists()
+
+    for name in names:
+        (archive / f"{name}.orig").replace(archive / name)
+    assert run(["restore", str(archive)]) == 2
+    assert "a batch makes one" in capsys.readouterr().err
+
+
 def test_a_ledger_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert run(["restore", str(tmp_path)]) == 2
     assert [*tmp_path.iterdir()] == []

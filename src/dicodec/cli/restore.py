@@ -11,14 +11,19 @@ from pathlib import Path
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.tables import LEDGER_NAME
-from dicodec.batch.restoring import Refusal, Restoration, restore
+from dicodec.batch.restoring import Refusal, Restoration, describe_putting_back, restore
 from dicodec.cli.interruptions import Interruptions
 from dicodec.cli.printing import SOME_FAILED, print_line
+from dicodec.conversion.output.kept_originals import find_owner, list_kept
+from dicodec.errors import InvalidOptionError
 from dicodec.model.wording import dump_json_line
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
+
+_NAMED = 10
+"""Kept originals that are named at most if there is no ledger."""
 
 _REASONS = {
     Refusal.NOT_KEPT: "the original that the run replaced is not there: it was not kept, or moved",
@@ -50,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     path = Path(arguments.ledger)
     if os.path.isdir(path):  # noqa: PTH112 - it never raises
         path /= LEDGER_NAME
+    if not os.path.lexists(path) and (hint := _describe_kept(os.path.dirname(path) or ".")):  # noqa: PTH120
+        raise InvalidOptionError("there is no ledger", path=str(path), hint=hint)
     with Ledger(str(path), writing=False):  # a ledger that is missing is not made
         pass
     numbers: Counter[str] = Counter()
@@ -72,6 +79,20 @@ def run(arguments: argparse.Namespace) -> int:
     if interrupted:
         return interruptions.status
     return SOME_FAILED if numbers["refused"] else 0
+
+
+def _describe_kept(folder: str) -> str:
+    """Return which originals a folder's list names, and the way to put them back; "" for none."""
+    try:
+        kept = list_kept(folder)
+    except OSError:
+        return ""
+    if not kept:
+        return ""
+    more = f" and {len(kept) - _NAMED} more" if len(kept) > _NAMED else ""
+    owner = find_owner(kept[0])
+    way = "give each its old name" if owner is None else describe_putting_back(kept[0], owner)
+    return f"originals are kept there: {', '.join(kept[:_NAMED])}{more}; {way}"
 
 
 def _print(one: Restoration, arguments: argparse.Namespace) -> None:

@@ -165,6 +165,18 @@ def find_kept_beside(path: str) -> Sequence[tuple[str, str]]:
     return [one for one in beside if one[0] != name]
 
 
+def list_kept(folder: str) -> list[str]:
+    """Return the paths of the files that a folder's list names and that are there, in order.
+
+    Raises:
+        OSError: the list cannot be read.
+    """
+    listed = _read_list(folder, _read_sorted) or []
+    names = dict.fromkeys(name for name, _ in listed)
+    paths = [os.path.join(folder, name) for name in names]  # noqa: PTH118 - it is a text
+    return [path for path in paths if os.path.lexists(path)]
+
+
 def find_owner(kept: str) -> str | None:
     """Return the path of the file that an original was kept of; None if no such file is there.
 
