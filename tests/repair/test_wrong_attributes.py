@@ -106,6 +106,26 @@ def test_what_is_missing_is_in_the_stream(kind: str, syntax: str, keyword: str) 
     check(changed(content, tag, 0), "wrong-attribute", kind, syntax)
 
 
+@pytest.mark.parametrize("to", ["explicit-le", "jpeg2000-lossless"])
+@pytest.mark.parametrize("syntax", ["explicit-le", "jpeg2000-lossless", "jpeg-ls", "rle"])
+@pytest.mark.parametrize(("kind", "said"), [("rgb-8", 1), ("gray-8", 3)])
+def test_planar_configuration_comes_and_goes_with_the_samples(
+    kind: str, said: int, syntax: str, to: str
+) -> None:
+    wrong = changed(right(kind, syntax), tags.SAMPLES_PER_PIXEL, said)
+    if said == 1:
+        wrong = without(wrong, tags.PLANAR_CONFIGURATION)
+    else:
+        planar = struct.pack("<HH2sHH", 0x0028, 0x0006, b"US", 2, 0)
+        place = wrong.index(struct.pack("<HH2sH", 0x0028, 0x0010, b"US", 2))
+        wrong = wrong[:place] + planar + wrong[place:]
+
+    result = pydicom.dcmread(io.BytesIO(convert_bytes(wrong, to=to, verify=True)))
+
+    assert result.SamplesPerPixel == (3 if said == 1 else 1)
+    assert result.get("PlanarConfiguration") == (0 if said == 1 else None)  # C.7.6.3, Type 1C
+
+
 @pytest.mark.parametrize(("kind", "syntax"), COMPRESSED)
 def test_a_size_that_is_not_the_streams(kind: str, syntax: str) -> None:
     content = right(kind, syntax)

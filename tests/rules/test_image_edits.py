@@ -49,6 +49,14 @@ def test_what_was_assumed_is_written(image: ImagePixelDescription) -> None:
         assert [edit.tag for edit in edits] == ([] if value is None else [tag])
 
 
+def test_planar_configuration_leaves_with_the_colors() -> None:
+    edits = make_image_edits(said(COLOR), replace(GRAY, bits_allocated=8))
+    kept = make_image_edits({**said(GRAY), tags.PLANAR_CONFIGURATION: 0}, GRAY)
+
+    assert RemoveAttribute(tags.PLANAR_CONFIGURATION) in edits
+    assert kept == ()
+
+
 def test_floating_samples_have_no_bits_to_write() -> None:
     image = replace(GRAY, bits_allocated=32, bits_stored=32, high_bit=31, floating=True)
     lacking = dict.fromkeys((tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_REPRESENTATION))

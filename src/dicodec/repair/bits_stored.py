@@ -54,7 +54,7 @@ def raise_bits_stored(file: DicomFile) -> DicomFile:
             *file.oddities,
             *describe_corrections(file.data_set, known, "by the samples in the streams"),
         ),
-        corrections=(*file.corrections, *make_corrections(known)),
+        corrections=(*file.corrections, *make_corrections(file.data_set, known)),
     )
 
 

@@ -470,13 +470,14 @@ class EncapsulatedRepair:
             with suppress(MalformedFileError):
                 find_frames(given, self._frames.span, self._file.syntax, stale)
             kept = [one for one in kept if one not in stale] + self._read
-        found = describe_corrections(self._file.data_set, self._known, _BY_STREAM)
+        data_set = self._file.data_set
+        found = describe_corrections(data_set, self._known, _BY_STREAM)
         return replace(
             self._file,
             syntax=self._syntax,
             frames=self._frames,
             oddities=(*kept, *found, *self._oddities),
-            corrections=(*self._file.corrections, *make_corrections(self._known)),
+            corrections=(*self._file.corrections, *make_corrections(data_set, self._known)),
         )
 
 

@@ -6,7 +6,7 @@ PS3.3 C.7.6.3. Each function returns values by tag, empty if nothing is sure.
 from __future__ import annotations
 
 from dicodec.model import tags
-from dicodec.model.edits import Edit, SetAttribute
+from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import WITH_ALL_CHROMA, YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.stream import StreamDescription
@@ -23,15 +23,26 @@ _COLORS = ("RGB", "YBR")
 _MEANT: dict[int | str, str] = {YBR_PARTIAL: "that with chroma for each pixel"}
 
 
-def make_corrections(known: Known) -> tuple[Edit, ...]:
-    """Return the edits that write the found values into a result."""
-    return tuple(
+def make_corrections(data_set: DataSet, known: Known) -> tuple[Edit, ...]:
+    """Return the edits that write the found values into a result.
+
+    Args:
+        data_set: the data set as it is.
+        known: the values found, by tag.
+    """
+    edits: list[Edit] = [
         SetAttribute(tag, "US", (value,))
         if isinstance(value, int)
         else SetAttribute(tag, "IS" if tag == tags.NUMBER_OF_FRAMES else "CS", value)
         for tag, value in known.items()
         if value != YBR_PARTIAL  # it is only a way of reading the samples
-    )
+    ]
+    samples = known.get(tags.SAMPLES_PER_PIXEL)
+    if samples == 1:
+        edits.append(RemoveAttribute(tags.PLANAR_CONFIGURATION))  # only color images have it
+    elif samples is not None and data_set.read_number(tags.PLANAR_CONFIGURATION) not in {0, 1}:
+        edits.append(SetAttribute(tags.PLANAR_CONFIGURATION, "US", (0,)))
+    return tuple(edits)
 
 
 def describe_corrections(data_set: DataSet, known: Known, by: str) -> list[Oddity]:

@@ -69,7 +69,7 @@ def unpack_samples(file: DicomFile) -> DicomFile | None:
         data_set=made,
         frames=find_frames(walked, moved, file.syntax, [], known),
         oddities=(*file.oddities, Oddity(OddityId.PACKED_SAMPLES, text, span.start)),
-        corrections=(*file.corrections, *make_corrections(known)),
+        corrections=(*file.corrections, *make_corrections(data_set, known)),
     )
 
 

@@ -165,7 +165,7 @@ def _describe(file: DicomFile, walked: WalkedDataSet, known: Known, by: str) -> 
         file,
         frames=find_frames(walked, span, file.syntax, anew, known),
         oddities=(*(one for one in file.oddities if one not in stale), *anew, *told_of),
-        corrections=(*file.corrections, *make_corrections(known)),
+        corrections=(*file.corrections, *make_corrections(data_set, known)),
     )
 
 

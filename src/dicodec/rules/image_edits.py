@@ -45,6 +45,10 @@ def make_image_edits(
         value = getattr(result, field)
         if said.get(tag) != value:
             edits.append(SetAttribute(tag, vr, value if isinstance(value, str) else (value,)))
+    # One that was gray already keeps what it has.
+    turned_gray = result.samples_per_pixel == 1 != said.get(tags.SAMPLES_PER_PIXEL)
+    if turned_gray and said.get(tags.PLANAR_CONFIGURATION) is not None:
+        edits.append(RemoveAttribute(tags.PLANAR_CONFIGURATION))
     return tuple(edits)
 
 

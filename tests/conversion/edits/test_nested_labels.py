@@ -38,6 +38,9 @@ def saying(pixels: np.ndarray[Any, Any], family: str, photometric: str, samples:
     data_set = pydicom.dcmread(io.BytesIO(made))
     uid = data_set.file_meta.TransferSyntaxUID
     data_set.PhotometricInterpretation, data_set.SamplesPerPixel = photometric, samples
+    data_set.PlanarConfiguration = 0
+    if samples == 1:
+        del data_set.PlanarConfiguration
     if data_set["PixelData"].is_undefined_length:
         data_set.file_meta.TransferSyntaxUID = pydicom.uid.JPEG2000Lossless
     out = io.BytesIO()
@@ -87,6 +90,7 @@ def test_an_icon_is_judged_as_a_file_is(
         result, warnings = converted(content, to)
         icon = result.IconImageSequence[0]
         assert labels_of(icon) == labels_of(right)
+        assert ("PlanarConfiguration" in icon) == (icon.SamplesPerPixel > 1)
         assert icon.PixelData == right.PixelData
         impossible = photometric not in {"YBR_FULL_422", "YBR_PARTIAL_422"} and not (
             photometric == "YBR_RCT" and family in {"jpeg2000-lossless", "htj2k-lossless"}

@@ -171,7 +171,7 @@ class NestedPixels:
         """Return the edits of attributes that are known better, and name them by the path."""
         found = describe_corrections(level, known, by)
         self.findings.contradictions.extend(f"{path}: {one.text}" for one in found)
-        return make_corrections(known)
+        return make_corrections(level, known)
 
     def _make_native(self, fragments: NestedFragments, path: str) -> tuple[bytes, tuple[Edit, ...]]:
         """Return Pixel Data, native if the result does not take it as it is, and its edits.
