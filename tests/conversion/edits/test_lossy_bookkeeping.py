@@ -17,11 +17,13 @@ import pytest
 from dicodec import convert, convert_bytes
 from dicodec.model.transfer_syntax import find_by_name
 from helpers.data_set_bytes import element, item, sequence
+from helpers.lossless_streams import write_lossless
 from helpers.made import Element, make_file
 from helpers.odd_files import frames_of
 
 PIXELS = np.add.outer(np.arange(48), np.arange(64)).astype(np.uint8)[np.newaxis]
 BASELINE, LOSSLESS = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.70"
+PROCESS_14 = "1.2.840.10008.1.2.4.57"
 JPEG_IN_JPEG_XL = "1.2.840.10008.1.2.4.111"
 
 
@@ -115,6 +117,38 @@ def test_every_stream_says_its_own_method(target: str, method: str, other: str) 
 
         assert methods == expected[0] if len(expected) == 1 else list(methods) == expected
         assert np.size(ratios) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("stated", "transform", "target", "flag"),
+    [(PROCESS_14, 2, "jpeg-lossless", "01"), (LOSSLESS, 2, "jpeg-lossless-p14", "01"),
+     (PROCESS_14, 0, "jpeg-lossless", None), (PROCESS_14, 2, "jpeg-lossless-p14", None)],
+)  # fmt: skip
+def test_a_loss_is_told_where_the_stream_moves_under_another_uid(
+    stated: str, transform: int, target: str, flag: str | None
+) -> None:
+    """Point Transform leaves low bits out. A file that is copied stays as it is."""
+    stream = write_lossless(PIXELS[0], 8, point_transform=transform)
+    content, _ = make_file(
+        48, 64, 1, 8, 8, transfer_syntax=stated, streams=[[stream]], pixels=PIXELS
+    )
+
+    result = convert_bytes(content, to=target, verify=True)
+
+    assert frames_of(result)[0].startswith(stream)
+    assert record(result)[:2] == (flag, flag and "ISO_10918_1")
+
+
+def test_a_loss_is_told_where_jpeg_is_unpacked() -> None:
+    (packed,) = frames_of(convert_bytes(jpeg([]), to="jpegxl-jpeg"))
+    content, _ = make_file(
+        48, 64, 1, 8, 8, transfer_syntax=JPEG_IN_JPEG_XL, streams=[[packed]], pixels=PIXELS
+    )
+
+    result = convert_bytes(content, to="jpeg", verify=True)
+
+    assert record(content)[0] is None
+    assert record(result) == record(convert_bytes(jpeg([]), to="explicit-le"))
 
 
 def test_a_ratio_that_is_missing_beside_a_method_is_completed() -> None:

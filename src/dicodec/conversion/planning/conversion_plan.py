@@ -101,17 +101,17 @@ class PixelPlan:
 
     @classmethod
     def repacked(
-        cls, image: ImagePixelDescription, table: str, stream: StreamDescription | None = None
+        cls, image: ImagePixelDescription, table: str, stream: StreamDescription
     ) -> PixelPlan:
         """Return the plan of streams that are coded in another way, reversibly and undecoded.
 
         Args:
             image: as the data set describes it.
             table: offset table of an encapsulated result.
-            stream: description of the first frame's stream, if it was read.
+            stream: description of the first frame's stream.
         """
-        lossy = stream is not None and not stream.lossless
-        return replace(cls.moved(image, table), stream=stream, source_lossy=lossy)
+        moved = cls.moved(image, table)
+        return replace(moved, stream=stream, source_lossy=not stream.lossless)
 
     @property
     def frames(self) -> int:

@@ -234,7 +234,21 @@ class PixelPlanner:
         if self._frames.filled:
             return self._move_and_fill()
         self._warn_of_other_colors()
-        return self._make_plan(action, PixelPlan.moved(self._stated, self._choose_table()))
+        return self._make_plan(action, self._plan_moved())
+
+    def _plan_moved(self) -> PixelPlan:
+        """Return the plan of frames that stay as they are.
+
+        Under another UID than before nothing may be left to say that they are lossy: it is
+        recorded (PS3.3 C.7.6.1.1.5). Under the same one they are as their writer described them.
+        """
+        moved = PixelPlan.moved(self._stated, self._choose_table())
+        relabelled = self._file.stated_syntax != self._target.uid
+        if relabelled and self._frames.encapsulated is not None and self._source.reads:
+            with suppress(DicodecError):  # frames that cannot be read move all the same
+                stream = self._survey().stream
+                return replace(moved, stream=stream, source_lossy=stream.lossless is False)
+        return moved
 
     def _choose_moving_action(self) -> Action | None:
         """Return the action that keeps the bytes of frames as they are; None if there is none."""
@@ -310,7 +324,7 @@ class PixelPlanner:
             made = replace(made, planar_configuration=stated.planar_configuration)
         if made != stated:
             return None
-        moved = PixelPlan.moved(stated, self._choose_table())
+        moved = self._plan_moved()
         return self._make_plan(
             Action.MOVE_FRAMES, replace(moved, decoded=decoded, prepared=decoded, encoder=encoder)
         )
@@ -344,7 +358,8 @@ class PixelPlanner:
             if not self._keeps_photometric() or self._recompresses():
                 return None
             self._check_one_color(FrameMismatchError)
-            pixels = PixelPlan.repacked(self._stated, self._choose_table())
+            stream = self._describe_first_stream()
+            pixels = PixelPlan.repacked(self._stated, self._choose_table(), stream)
             return self._make_plan(Action.UNPACK_JPEG, pixels)
         return None
 
