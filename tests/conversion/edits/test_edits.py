@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import Any
 
+import numpy as np
 import pydicom
 import pytest
 
@@ -13,10 +15,23 @@ from dicodec.conversion.edits.lossy_compression import make_uid
 from dicodec.conversion.edits.user_edits import check_user_edits, find_editable_tag
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.options import ConversionOptions
-from helpers.made import IMAGE_KINDS
+from helpers.made import IMAGE_KINDS, Element, make_file
 
 CONTENT = IMAGE_KINDS["gray-12-in-16"].make(rows=4, columns=4)[0]
 SIGNED = IMAGE_KINDS["signed-16"].make(rows=4, columns=4)[0]
+
+
+OVERLAY = ["60000010", "60000011", "60000040", "60000050", "60000100", "60000102", "60003000"]
+"""The attributes of an overlay that is taken out of Pixel Data."""
+
+
+def overlaid() -> bytes:
+    """Return a file with an overlay in bit 12 of its words."""
+    words = np.arange(16, dtype="<u2").reshape(1, 4, 4) | np.eye(4, dtype="<u2") << 12
+    numbers = {0x60000010: 4, 0x60000011: 4, 0x60000100: 16, 0x60000102: 12}
+    extra: list[Element] = [(tag, "US", struct.pack("<H", n)) for tag, n in numbers.items()]
+    extra += [(0x60000040, "CS", b"G"), (0x60000050, "SS", struct.pack("<hh", 1, 1))]
+    return make_file(4, 4, bits_stored=12, pixels=words, extra=extra)[0]
 
 
 def edited(content: bytes = CONTENT, to: str = "explicit-be", **options: Any) -> pydicom.Dataset:
@@ -162,3 +177,31 @@ def test_new_uids_are_uids_and_new() -> None:
 def test_what_was_lost_and_what_colors_are_cannot_be_removed(keyword: str) -> None:
     with pytest.raises(InvalidOptionError, match="cannot be set or removed"):
         edited(remove_attributes=(keyword,))
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"remove_attributes": ("60003000",)}, {"remove_attributes": ("60000100",)},
+        {"remove_attributes": ("60000010",)}, {"remove_attributes": tuple(OVERLAY[:-1])},
+        {"set_attributes": (("60000102", "13"),)}, {"set_attributes": (("60000100", "16"),)},
+        {"set_attributes": (("60000011", "5"),)},
+        {"remove_attributes": tuple(OVERLAY), "set_attributes": (("60000102", "13"),)},
+    ],
+)  # fmt: skip
+def test_what_an_overlay_in_the_pixels_is_cannot_be_contradicted(wish: dict[str, Any]) -> None:
+    with pytest.raises(InvalidOptionError, match="the overlay is taken out of Pixel Data"):
+        edited(overlaid(), to="rle", **wish)
+    kept = edited(overlaid(), to="explicit-be", **wish)  # it stays where it is
+    assert np.frombuffer(kept.PixelData, ">u2").max() >> 12 == 1
+
+
+def test_an_overlay_in_the_pixels_can_be_moved_or_removed_as_a_whole() -> None:
+    same = (("60000010", "4"), ("60000050", "2\\3"), ("60000040", "R"))
+
+    kept = edited(overlaid(), to="rle", set_attributes=same, verify=True)
+    gone = edited(overlaid(), to="rle", remove_attributes=tuple(OVERLAY), verify=True)
+
+    assert np.array_equal(kept.overlay_array(0x6000), np.eye(4))
+    assert (kept[0x60000050].value, kept[0x60000040].value) == ([2, 3], "R")
+    assert not gone.group_dataset(0x6000)

@@ -34,7 +34,7 @@ def plan_edits(
         of_pixels: edits that `make_pixel_edits` returned, if that was asked already.
 
     Raises:
-        InvalidOptionError: see `make_user_edits`.
+        InvalidOptionError: see `make_user_edits` and `check_overlay_edits`.
     """
     encoding = plan.encoding
     edits: list[Edit] = [*file.corrections]
@@ -44,9 +44,12 @@ def plan_edits(
         edits += make_pixel_edits(file, plan, plan.pixels, options)
     wanted: list[Edit] = []
     if edits_attributes(options):
-        from dicodec.conversion.edits.user_edits import make_user_edits
+        from dicodec.conversion.edits.user_edits import check_overlay_edits, make_user_edits
 
         wanted = make_user_edits(file.data_set, options, encoding, warnings)
+        if plan.pixels is not None and plan.pixels.overlays:
+            overlays = {overlay.group for overlay in plan.pixels.overlays}
+            check_overlay_edits(file.data_set, wanted, overlays, edits, encoding)
     left_out = {edit.tag for edit in wanted if isinstance(edit, RemoveAttribute)}
     suspicious = find_suspicious_sequences(file.data_set, left_out)
     if (first := next(suspicious, None)) is not None:

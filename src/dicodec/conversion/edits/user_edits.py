@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from dicodec.conversion.planning.conversion_plan import Conversion
 from dicodec.errors import InvalidOptionError
@@ -12,6 +12,7 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import find_keyword, parse_tag
 from dicodec.part10.directory_records import DIRECTORY_TAGS, is_directory
+from dicodec.part10.edit_bytes import encode_element
 from dicodec.part10.encoding import DELIMITER_GROUP, EXPLICIT_LITTLE, DataSetEncoding, format_tag
 from dicodec.part10.values import encode_user_value
 
@@ -30,6 +31,15 @@ _NOT_TO_EDIT = frozenset(
 
 A user cannot set or remove them.
 """
+
+_OF_OVERLAYS = frozenset(
+    {
+        tags.OVERLAY_ROWS, tags.OVERLAY_COLUMNS, tags.NUMBER_OF_FRAMES_IN_OVERLAY,
+        tags.IMAGE_FRAME_ORIGIN, tags.OVERLAY_BITS_ALLOCATED, tags.OVERLAY_BIT_POSITION,
+        tags.OVERLAY_DATA,
+    }
+)  # fmt: skip
+"""Attributes of an overlay that follow from the pixels if it was among them, by their element."""
 
 _FIRST_GROUP = 0x0008
 _DIRECTORY_GROUP = 0x0004
@@ -69,6 +79,52 @@ def make_user_edits(
         vr, value = encode_user_value(tag, text, character_set, encoding, signed=signed)
         edits.append(SetAttribute(tag, vr, value))
     return edits
+
+
+def check_overlay_edits(
+    data_set: DataSet,
+    wanted: Sequence[Edit],
+    overlays: Collection[int],
+    planned: Sequence[Edit],
+    encoding: DataSetEncoding,
+) -> None:
+    """Check that the caller's edits agree with the overlays that are taken out of Pixel Data.
+
+    An overlay may be removed as a whole. Overlay Origin is the caller's to set.
+
+    Args:
+        data_set: the source.
+        wanted: the caller's edits.
+        overlays: groups of the overlays.
+        planned: the edits that follow from the pixels.
+        encoding: of the result.
+
+    Raises:
+        InvalidOptionError: an edit contradicts the overlay.
+    """
+    written = {edit.tag: edit for edit in planned if edit.tag >> 16 in overlays}
+    last = {edit.tag: edit for edit in wanted if edit.tag >> 16 in overlays}
+    for tag, edit in last.items():
+        group, element = tag >> 16, tag & 0xFFFF
+        if element not in _OF_OVERLAYS or _is_same(edit, written.get(tag), encoding):
+            continue
+        present = {span.tag for span in data_set.elements if span.tag >> 16 == group}
+        whole = present | {one for one in written if one >> 16 == group}
+        if all(isinstance(last.get(one), RemoveAttribute) for one in whole):
+            continue
+        raise InvalidOptionError(
+            "the overlay is taken out of Pixel Data: the attribute follows from the pixels, and "
+            "cannot be set or removed",
+            attribute=format_tag(tag),
+            hint="edit the result, or remove each attribute of the overlay, Overlay Data too",
+        )
+
+
+def _is_same(edit: Edit, planned: Edit | None, encoding: DataSetEncoding) -> bool:
+    """Return whether an edit writes what is written without it."""
+    if not isinstance(edit, SetAttribute) or not isinstance(planned, SetAttribute):
+        return planned is None
+    return encode_element(edit, encoding) == encode_element(planned, encoding)
 
 
 def _check_directory(data_set: DataSet, edited: Iterable[int]) -> None:
