@@ -102,6 +102,24 @@ def whole(syntax: str = EXPLICIT_LE) -> bytes:
     return together({tag: in_encoding(raw, encoding) for tag, raw in parts().items()}, syntax)
 
 
+def meta_parts() -> Parts:
+    """Return the elements of the right file's File Meta Information."""
+    with open_dicom(right_file()) as file:
+        return {one.tag: element(one.tag, one.vr, one.value) for one in file.head.elements}
+
+
+def with_meta(*elements: bytes) -> bytes:
+    """Return the file with other elements of File Meta Information, in this order."""
+    group = b"".join(elements)
+    start = element(0x00020000, "UL", len(group).to_bytes(4, "little"))
+    return bytes(128) + b"DICM" + start + group + data_set_of(whole())
+
+
+def with_meta_part(tag: int, raw: bytes) -> bytes:
+    """Return the file with the bytes of one element of File Meta Information changed."""
+    return with_meta(*dict(sorted({**meta_parts(), tag: raw}.items())).values())
+
+
 def in_encoding(raw: bytes, encoding: DataSetEncoding) -> bytes:
     """Return an element in another encoding."""
     context = ReencodingContext(creators={0x00090010: "DICODEC TESTS"})
@@ -374,6 +392,38 @@ CASES: dict[str, Oddness] = {
             "reserved-group",
         ),
         damaged_meta,
+    ),
+    "two transfer syntaxes": Oddness(
+        ("duplicate-element",),
+        lambda: with_meta(
+            *meta_parts().values(), element(0x00020010, "UI", b"1.2.840.10008.1.2\0")
+        ),
+    ),
+    "file meta out of order": Oddness(
+        ("unordered-element",), lambda: with_meta(*reversed(meta_parts().values()))
+    ),
+    "transfer syntax as LO": Oddness(
+        ("wrong-vr",),
+        lambda: with_meta_part(0x00020010, element(0x00020010, "LO", b"1.2.840.10008.1.2.1\0")),
+    ),
+    "odd transfer syntax": Oddness(
+        ("odd-length",),
+        lambda: with_meta_part(0x00020010, element(0x00020010, "UI", b"1.2.840.10008.1.2.1")),
+    ),
+    "UID of file meta padded with space": Oddness(
+        ("wrong-padding",),
+        lambda: with_meta_part(0x00020012, element(0x00020012, "UI", b"1.2.3 ")),
+    ),
+    "title padded beyond its length": Oddness(
+        ("wrong-padding",),
+        lambda: with_meta_part(0x00020016, element(0x00020016, "AE", b"ARCHIVE" + b" " * 11)),
+    ),
+    "title too long": Oddness(
+        ("illegal-value",),
+        lambda: with_meta_part(0x00020016, element(0x00020016, "AE", b"A" * 18)),
+    ),
+    "version of one byte": Oddness(
+        ("odd-length",), lambda: with_meta_part(0x00020001, element(0x00020001, "OB", b"\1"))
     ),
     "out of order": Oddness(("unordered-element",), unordered),
     "twice": Oddness(

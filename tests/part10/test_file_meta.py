@@ -27,7 +27,7 @@ from dicodec.part10.encoding import EXPLICIT_BIG, IMPLICIT_LITTLE, DataSetEncodi
 from dicodec.part10.file_meta import FileHead, read_head
 from dicodec.part10.source import BytesSource
 from helpers.data_set_bytes import element, header
-from helpers.made import EXPLICIT_BE, EXPLICIT_LE, IMAGE_KINDS, IMPLICIT_LE, encode_elements
+from helpers.made import EXPLICIT_BE, EXPLICIT_LE, IMAGE_KINDS, IMPLICIT_LE, encode_elements, uid_of
 
 KIND = IMAGE_KINDS["gray-12-in-16"]
 CONTENT = KIND.make(rows=4, columns=4)[0]
@@ -247,6 +247,32 @@ def test_group_2_is_rebuilt_and_what_is_not_ours_is_kept(target: str) -> None:
     assert meta.FileMetaInformationVersion == b"\0\1"
     start = head_of(result).data_set_start
     assert meta.FileMetaInformationGroupLength == start - 144
+    assert oddity_ids(result) == set()
+
+
+@pytest.mark.parametrize("to", ["explicit-le", "rle"])
+def test_elements_of_group_2_are_written_once_in_order_in_their_standard_form(to: str) -> None:
+    raw = [element(tag, vr, value + b"\0" * (len(value) % 2)) for tag, vr, value in GROUP_2[:6]]
+    raw += [
+        element(0x00020100, "UI", b"1.2.3 "),
+        element(0x00020017, "LO", b"SENDER"),
+        element(0x00020016, "AE", b"FIRST\0"),
+        element(0x00020010, "UI", f"{IMPLICIT_LE}\0".encode()),
+        element(0x00020016, "AE", b"SECOND"),
+    ]
+    group = b"".join(raw)
+    start = element(0x00020000, "UL", struct.pack("<I", len(group)))
+
+    result = convert_bytes(with_head(start + group), to=to)
+
+    written, _ = split(result)
+    meta = meta_of(result)
+    assert [one.tag for one in meta] == sorted({one.tag for one in meta})
+    assert uid_of(to) == meta.TransferSyntaxUID
+    assert written.count(b"\x02\0\x10\0UI") == 1
+    assert element(0x00020016, "AE", b"FIRST ") in written
+    assert element(0x00020017, "AE", b"SENDER") in written
+    assert element(0x00020100, "UI", b"1.2.3\0") in written
     assert oddity_ids(result) == set()
 
 

@@ -32,6 +32,7 @@ from helpers.odd_data_sets import (
     explicit_in_implicit_item,
     parts,
     whole,
+    with_meta_part,
     with_part,
 )
 from helpers.samples import native_samples
@@ -193,6 +194,19 @@ def test_file_meta_information_is_completed_from_the_data_set() -> None:
     with open_dicom(standard(other)) as file:
         assert file.head.read_text(tags.MEDIA_STORAGE_SOP_CLASS_UID) == "1.2.840.10008.5.1.4.1.1.7"
     assert convert_bytes(other, to="explicit-le") == other
+
+
+@pytest.mark.parametrize(
+    "wrong", [element(0x00020012, "UI", b"abc\0"), element(0x00020013, "SH", b"V" * 18)]
+)
+def test_a_wrong_name_of_the_writer_is_replaced(wrong: bytes) -> None:
+    (tag,) = struct.unpack("<H", wrong[2:4])
+    content = with_meta_part(0x00020000 | tag, wrong)
+
+    assert ids_of(content) == {"illegal-value"}
+    with pytest.raises(ContradictionError):
+        convert_bytes(content, to="explicit-le", strict=True)
+    assert ids_of(standard(content)) == set()
 
 
 def test_the_report_lists_repairs_and_the_command_tells_them(

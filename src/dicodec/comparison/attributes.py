@@ -269,7 +269,9 @@ def _make_change(tag: int, found: Difference, reason: str) -> AttributeChange:
 
 
 def _find_meta_differences(one: DicomFile, two: DicomFile) -> Iterator[tuple[int, Difference]]:
-    heads = [{element.tag: element for element in file.head.elements} for file in (one, two)]
+    heads = [  # of an element that is there again, the first counts
+        {element.tag: element for element in reversed(file.head.elements)} for file in (one, two)
+    ]
     for tag in sorted(heads[0].keys() | heads[1].keys()):
         a, b = heads[0].get(tag), heads[1].get(tag)
         texts = [_format_meta(element.vr, element.value) if element else "" for element in (a, b)]

@@ -41,11 +41,19 @@ _FIRST_GROUPS = (0x0002, 0x0004, 0x0008, 0x0010, 0x0018, 0x0020, 0x0028)
 
 @dataclass(frozen=True, slots=True)
 class MetaElement:
-    """One element of group 2; if it states no VR, with that of the dictionary."""
+    """One element of group 2; if it states no VR, with that of the dictionary.
+
+    Attributes:
+        tag: 0x0002eeee.
+        vr: value representation.
+        value: its bytes, padding included.
+        start: offset of its tag.
+    """
 
     tag: int
     vr: str
     value: bytes
+    start: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,19 @@ def read_head(source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> FileHead:
     elements, end = _read_group_2(source, start, oddities, limits)
     if not elements:
         oddities.append(Oddity(OddityId.NO_FILE_META, "no File Meta Information", start))
+    elif len({element.tag for element in elements}) < len(elements):
+        _note_repeated(elements, oddities)
     return FileHead(has_preamble, elements, end, tuple(oddities))
+
+
+def _note_repeated(elements: Sequence[MetaElement], oddities: list[Oddity]) -> None:
+    """Note elements that are there again: of two transfer syntaxes other readers take the last."""
+    seen: set[int] = set()
+    for element in elements:
+        if element.tag in seen:
+            text = f"{format_tag(element.tag)} is there again"
+            oddities.append(Oddity(OddityId.DUPLICATE_ELEMENT, text, element.start))
+        seen.add(element.tag)
 
 
 def check_start(first: ByteSource) -> None:
@@ -181,7 +201,8 @@ def _read_group_2(
         else:
             if not encoding.little_endian:
                 value = _to_little_endian(value, span.vr)
-            elements.append(MetaElement(span.tag, span.vr or find_vr(span.tag) or "UN", value))
+            vr = span.vr or find_vr(span.tag) or "UN"
+            elements.append(MetaElement(span.tag, vr, value, span.start))
         position = span.end
     if stated_end is None:
         oddities.append(Oddity(OddityId.NO_FILE_META_LENGTH, "(0002,0000) is missing", start))
@@ -240,11 +261,11 @@ def _read_as_stated(
     except (MalformedFileError, TruncatedFileError, LimitExceededError):
         return None
     elements = []
-    for tag, vr, _, value, size, _, _ in spans:
+    for tag, vr, place, value, size, _, _ in spans:
         if tag >> 16 != 2 or size > limits.element_size:
             return None
         if tag != tags.FILE_META_GROUP_LENGTH:
-            elements.append(MetaElement(tag, vr, raw[value - start : value - start + size]))
+            elements.append(MetaElement(tag, vr, raw[value - start : value - start + size], place))
     tidy = not walker.oddities and len(elements) + 1 == len(spans)
     return (tuple(elements), end) if tidy else None
 

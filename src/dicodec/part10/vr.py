@@ -76,6 +76,13 @@ VALUE_REPRESENTATIONS: dict[str, ValueRepresentation] = {
     )
 }
 
+
+def is_padded_wrongly(vr: str, value: bytes) -> bool:
+    """Return whether a text value ends otherwise than PS3.5 6.2 pads its VR; a UID has one NUL."""
+    tail = value[len(value.rstrip(b"\0 ")) :]
+    return tail not in {b"", b"\0"} if vr == "UI" else b"\0" in tail
+
+
 LONG_FORM: frozenset[bytes] = frozenset(
     name.encode() for name, row in VALUE_REPRESENTATIONS.items() if row.long_form
 )

@@ -17,6 +17,7 @@ from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.model.limits import make_limit_hint
 from dicodec.part10.data_set import DataSet
+from dicodec.part10.dictionary import find_vr
 from dicodec.part10.edit_bytes import encode_element, encode_element_header
 from dicodec.part10.element_span import PackedSpans
 from dicodec.part10.elements import walk_elements
@@ -25,7 +26,7 @@ from dicodec.part10.file_meta import PREAMBLE_LENGTH, FileHead, MetaElement
 from dicodec.part10.implicit_vr import ReencodingContext, find_header_by_tag
 from dicodec.part10.reencode import reencode_elements, swap_bytes
 from dicodec.part10.source import COPY_SIZE, ByteSource, Sink, read_chunks
-from dicodec.part10.vr import VALUE_REPRESENTATIONS
+from dicodec.part10.vr import SHORT_FORM_LIMIT, VALUE_REPRESENTATIONS, is_padded_wrongly
 
 _STREAMED_SIZE = 1 << 20
 """Values above this many bytes are moved in pieces."""
@@ -61,11 +62,8 @@ def write_file_meta(sink: Sink, head: FileHead, stated: Mapping[int, str]) -> No
     """
     elements: dict[int, bytes] = {}
     for element in head.elements:
-        if element.tag not in _OWN_META:
-            kept = _cut_padding(element)
-            elements[element.tag] = encode_element(
-                SetAttribute(element.tag, element.vr, kept), EXPLICIT_LITTLE
-            )
+        if element.tag not in _OWN_META and element.tag not in elements:
+            elements[element.tag] = encode_element(make_standard_meta(element), EXPLICIT_LITTLE)
     elements[tags.FILE_META_VERSION] = _encode_meta(tags.FILE_META_VERSION, "OB", b"\0\1")
     for tag, value in stated.items():
         vr = "SH" if tag == tags.IMPLEMENTATION_VERSION_NAME else "UI"
@@ -77,15 +75,22 @@ def write_file_meta(sink: Sink, head: FileHead, stated: Mapping[int, str]) -> No
     sink.write(start + _encode_meta(tags.FILE_META_GROUP_LENGTH, "UL", length) + group)
 
 
-def _cut_padding(element: MetaElement) -> bytes:
-    """Return a value of group 2, an Application Entity title without blanks if they are too many.
+def make_standard_meta(element: MetaElement) -> SetAttribute:
+    """Return an element of group 2 in the dictionary's VR, padded as PS3.5 section 6.2 has it.
 
-    An AE has 16 bytes at most, and blanks around it mean nothing (PS3.5 section 6.2): readers
-    refuse a whole file for a title that was filled with blanks beyond that.
+    An AE has 16 bytes at most, and blanks around it mean nothing: readers refuse a whole file for
+    a title that was filled with blanks beyond that.
     """
-    if element.vr == "AE" and len(element.value) > _LONGEST_AE:
-        return element.value.strip(b" \0")
-    return element.value
+    value = element.value
+    vr = find_vr(element.tag) or element.vr
+    row = VALUE_REPRESENTATIONS.get(vr)
+    if row is not None and not row.long_form and len(value) > SHORT_FORM_LIMIT:
+        return SetAttribute(element.tag, element.vr, value)
+    if vr == "AE" and len(value) > _LONGEST_AE:
+        value = value.strip(b" \0")
+    elif row is not None and row.text and is_padded_wrongly(vr, value):
+        value = value.rstrip(b"\0 ")
+    return SetAttribute(element.tag, vr, value)
 
 
 @lru_cache(maxsize=64)  # of one file to the next, only the instance's own UID differs

@@ -14,7 +14,7 @@ from dicodec.part10.encoding import RESERVED_GROUPS, format_tag
 from dicodec.part10.other_kinds import convert_value, is_of_another_kind
 from dicodec.part10.source import ByteSource
 from dicodec.part10.spliced_source import Piece, SourceRange
-from dicodec.part10.vr import VALUE_REPRESENTATIONS
+from dicodec.part10.vr import VALUE_REPRESENTATIONS, is_padded_wrongly
 from dicodec.repair.element_headers import ElementHeader
 from dicodec.repair.level_facts import TreeLevel
 from dicodec.repair.oddity_notes import Notes
@@ -183,9 +183,8 @@ class StandardForm(ReadableForm):
         value = self._source.read(header.value, header.length + header.padding)
         pad = VALUE_REPRESENTATIONS[vr].padding
         bare = value.rstrip(b"\0 ")
-        tail = value[len(bare) :]
         right = value
-        if (b"\0" in tail) if vr != "UI" else tail not in {b"", b"\0"}:
+        if is_padded_wrongly(vr, value):
             self._note(OddityId.WRONG_PADDING, f"is not padded as {vr} is", header)
             right = bare
         elif len(value) % 2:

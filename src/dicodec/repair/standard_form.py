@@ -16,6 +16,8 @@ from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.elements import PIXEL_DATA_TAGS
 from dicodec.part10.encoding import format_tag
 from dicodec.part10.image_attributes import read_stated_attributes
+from dicodec.part10.vr import VALUE_REPRESENTATIONS
+from dicodec.part10.writer import make_standard_meta
 from dicodec.repair.catalogue import ODDITIES
 from dicodec.repair.element_forms import ReadableForm, StandardForm
 from dicodec.repair.element_tree import ElementTree
@@ -24,6 +26,7 @@ from dicodec.repair.level_facts import TreeLevel
 from dicodec.repair.oddity_notes import Notes
 from dicodec.repair.placed_elements import PlacedElements
 from dicodec.repair.placed_values import Entry, Place
+from dicodec.repair.vr_choice import find_text_faults
 from dicodec.rules.image_edits import choose_native_vr, make_image_edits
 
 _REQUIRED_META = (
@@ -33,6 +36,12 @@ _REQUIRED_META = (
     tags.IMPLEMENTATION_CLASS_UID,
 )
 """Type 1 in PS3.10 table 7.1-1."""
+
+_JUDGED_META = frozenset({tags.TRANSFER_SYNTAX_UID, *tags.META_COPIES})
+"""Elements whose values are judged by opening the file, and by its data set."""
+
+_OF_WRITER = frozenset({tags.IMPLEMENTATION_CLASS_UID, tags.IMPLEMENTATION_VERSION_NAME})
+"""Elements that name who wrote a file: a result has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +71,10 @@ def make_standard(file: DicomFile) -> Standardized:
     corrections = form.make_corrections()
     form.check_pixel_data()
     form.check_head()
+    form.check_meta_elements()
     notes = form.notes.list_oddities()
     repaired = tuple(note for note in notes if not ODDITIES[note.id].left_alone)
+    repaired += form.replaced.list_oddities()
     left = tuple(note for note in notes if ODDITIES[note.id].left_alone)
     if data_set is not file.data_set or corrections:
         file = replace(file, data_set=data_set, corrections=(*file.corrections, *corrections))
@@ -119,6 +130,7 @@ def _bring_to_form(given: DataSet, form: ReadableForm, notes: Notes) -> DataSet:
 class _StandardFile:
     def __init__(self, file: DicomFile) -> None:
         self.notes = Notes()
+        self.replaced = Notes()
         self._file = file
 
     def make_data_set(self) -> DataSet:
@@ -181,3 +193,33 @@ class _StandardFile:
         for tag in lacking:
             fault = "is not as in the data set" if tag in present else "is missing"
             self.notes.add(OddityId.INCOMPLETE_FILE_META, f"{format_tag(tag)} {fault}")
+
+    def check_meta_elements(self) -> None:
+        """Note the elements of File Meta Information that a result has in another form."""
+        seen: set[int] = set()
+        for element in self._file.head.elements:
+            tag, value, start = element.tag, element.value, element.start
+            if tag in seen:
+                continue  # opening the file noted it
+            if tag < max(seen, default=0):
+                text = f"{format_tag(tag)} is out of order"
+                self.notes.add(OddityId.UNORDERED_ELEMENT, text, start)
+            seen.add(tag)
+            standard = make_standard_meta(element)
+            vr = standard.vr
+            if vr != element.vr:
+                oddity = OddityId.KNOWN_UN if element.vr == "UN" else OddityId.WRONG_VR
+                text = f"{format_tag(tag)} is stated as {element.vr} and is {vr}"
+                self.notes.add(oddity, text, start)
+            if standard.value != value:
+                text = f"{format_tag(tag)} is not padded as {vr} is"
+                self.notes.add(OddityId.WRONG_PADDING, text, start)
+            elif len(value) % 2:
+                text = f"{format_tag(tag)} has {len(value)} bytes"
+                self.notes.add(OddityId.ODD_LENGTH, text, start)
+            row = VALUE_REPRESENTATIONS.get(vr)
+            if tag in _JUDGED_META or row is None or not row.text:
+                continue
+            if fault := find_text_faults(vr, tag, value.rstrip(b"\0 "), ""):
+                notes = self.replaced if tag in _OF_WRITER else self.notes
+                notes.add(OddityId.ILLEGAL_VALUE, f"{format_tag(tag)} {fault}", start)
