@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dicodec import compare, convert, convert_bytes, inspect
 from dicodec.errors import ContradictionError, DicodecError, UnsupportedImageError
 from dicodec.model.option_table import INDEPENDENT
-from helpers.made import make_file
+from helpers.made import make_file, uid_of
 from helpers.odd_files import found, relabelled, samples_of
 from helpers.photometric_files import shades, stated, to_partial, to_rgb, to_ybr
 from helpers.samples import native_samples
@@ -296,3 +296,61 @@ def test_the_length_says_whether_chroma_is_halved(
     assert np.abs(shown.astype(int) - COLORS).max() <= 2
     with pytest.raises(ContradictionError):
         convert_bytes(content, to="explicit-le", strict=True)
+
+
+def relabelled_color(stream: bytes, syntax: str, photometric: str, frames: int = 1) -> bytes:
+    """Return a file of frames that are one stream, with a Photometric Interpretation."""
+    return make_file(
+        ROWS, COLUMNS, 3, 8, 8, pixels=COLORS[:1].repeat(frames, 0), frames=frames,
+        transfer_syntax=uid_of(syntax), streams=[[stream]] * frames, photometric=photometric,
+    )[0]  # fmt: skip
+
+
+def in_jpeg_2000(*, transform: bool, exact: bool = True) -> bytes:
+    return bytes(
+        imagecodecs.jpeg2k_encode(
+            COLORS[0], level=0 if exact else 20, codecformat="j2k", mct=transform, reversible=exact
+        )
+    )
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize(
+    ("syntax", "stream", "wrong", "right"),
+    [
+        ("jpeg2000-lossless", in_jpeg_2000(transform=True), "RGB", "YBR_RCT"),
+        ("jpeg2000-lossless", in_jpeg_2000(transform=True), "YBR_ICT", "YBR_RCT"),
+        ("jpeg2000-lossless", in_jpeg_2000(transform=False), "YBR_RCT", "RGB"),
+        ("jpeg2000", in_jpeg_2000(transform=True, exact=False), "RGB", "YBR_ICT"),
+        ("jpeg2000", in_jpeg_2000(transform=False, exact=False), "YBR_ICT", "RGB"),
+        ("jpeg", bytes(imagecodecs.jpeg8_encode(COLORS[0], 90, subsampling="422")), "RGB",
+         "YBR_FULL_422"),
+    ],
+)  # fmt: skip
+def test_a_standard_file_says_the_colors_of_its_streams(
+    syntax: str, stream: bytes, wrong: str, right: str, frames: int
+) -> None:
+    content = relabelled_color(stream, syntax, wrong, frames)
+    out = io.BytesIO()
+
+    report = convert(content, out, to=syntax, standardize=True, verify=True)
+
+    result = out.getvalue()
+    assert stated(result) == right
+    assert any(f"taken as {right}" in one.text for one in report.oddities)
+    assert np.array_equal(samples_of(result), samples_of(content))
+    assert convert_bytes(result, to=syntax, strict=True) == result
+    assert convert_bytes(result, to=syntax, standardize=True) == result
+    assert stated(convert_bytes(content, to=syntax)) == wrong
+    native = convert_bytes(content, to="explicit-le", standardize=True, verify=True)
+    assert native == convert_bytes(content, to="explicit-le")
+
+
+def test_streams_that_differ_leave_the_label_as_it_is() -> None:
+    one, other = in_jpeg_2000(transform=True), in_jpeg_2000(transform=False)
+    content = make_file(
+        ROWS, COLUMNS, 3, 8, 8, pixels=COLORS[:1].repeat(2, 0), frames=2, photometric="RGB",
+        transfer_syntax=uid_of("jpeg2000-lossless"), streams=[[one], [other]],
+    )[0]  # fmt: skip
+
+    assert convert_bytes(content, to="jpeg2000-lossless", standardize=True) == content

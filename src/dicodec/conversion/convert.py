@@ -219,10 +219,12 @@ def _examine(file: DicomFile) -> DicomFile:
 
 def _standardize(file: DicomFile) -> OpenedSource:
     from dicodec.repair.bits_stored import raise_bits_stored
+    from dicodec.repair.color_labels import correct_color_label
     from dicodec.repair.standard_form import make_standard
 
     standard = make_standard(file)
-    return OpenedSource(raise_bits_stored(standard.file), file, standard.repaired, standard.left)
+    corrected = correct_color_label(raise_bits_stored(standard.file))
+    return OpenedSource(corrected, file, standard.repaired, standard.left)
 
 
 def _make_readable(file: DicomFile, error: DicodecError) -> DicomFile:
