@@ -197,6 +197,7 @@ class _StandardFile:
     def check_meta_elements(self) -> None:
         """Note the elements of File Meta Information that a result has in another form."""
         seen: set[int] = set()
+        blank = any(one.id == OddityId.BLANK_IN_UID for one in self._file.oddities)
         for element in self._file.head.elements:
             tag, value, start = element.tag, element.value, element.start
             if tag in seen:
@@ -211,6 +212,8 @@ class _StandardFile:
                 oddity = OddityId.KNOWN_UN if element.vr == "UN" else OddityId.WRONG_VR
                 text = f"{format_tag(tag)} is stated as {element.vr} and is {vr}"
                 self.notes.add(oddity, text, start)
+            if tag == tags.TRANSFER_SYNTAX_UID and blank:
+                continue  # opening the file noted it, whatever side the blanks are on
             if standard.value != value:
                 text = f"{format_tag(tag)} is not padded as {vr} is"
                 self.notes.add(OddityId.WRONG_PADDING, text, start)
