@@ -11,7 +11,9 @@ import pytest
 
 from dicodec import compare, convert_bytes
 from dicodec.conversion.calls import convert
+from dicodec.conversion.edits.user_edits import check_user_edits
 from dicodec.errors import InvalidOptionError, MalformedFileError
+from dicodec.options import ConversionOptions
 from dicodec.part10.character_set import decode_surely, encode_text
 from dicodec.part10.encoding import (
     EXPLICIT_BIG,
@@ -187,6 +189,35 @@ def test_another_label_does_not_change_what_text_means(name: str, wish: str) -> 
     with pytest.raises(InvalidOptionError, match=r"is not in|would read otherwise") as raised:
         convert_bytes(content, to="rle", **options)
     assert "charset" in (raised.value.hint or "")
+
+
+CONTRADICTIONS: tuple[dict[str, Any], ...] = (
+    {"set_attributes": {"SpecificCharacterSet": "ISO_IR 101"}},
+    {"set_attributes": {"00080005": ""}},
+    {"remove_attributes": ["SpecificCharacterSet"]},
+)
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "ISO_IR 144:utf-8"])
+@pytest.mark.parametrize("wish", CONTRADICTIONS)
+def test_re_encoded_text_gets_no_other_label(wish: dict[str, Any], charset: str) -> None:
+    """UTF-8 was written as ISO_IR 101, and the conversion called it verified."""
+    options = ConversionOptions.of("rle", charset=charset, **wish)
+
+    with pytest.raises(InvalidOptionError, match="re-encodes all text"):
+        convert_bytes(latin((DESCRIPTION, "LO", LATIN)), to="rle", charset=charset, **wish)
+    with pytest.raises(InvalidOptionError, match="re-encodes all text"):
+        check_user_edits(options)  # of the command, policies and requests
+
+
+def test_re_encoded_text_may_get_its_own_label() -> None:
+    wish = {"SpecificCharacterSet": "ISO_IR 192"}
+    content = latin((DESCRIPTION, "LO", LATIN))
+
+    data_set, _, _ = converted(content, "rle", charset="utf-8", set_attributes=wish)
+
+    assert data_set.SpecificCharacterSet == "ISO_IR 192"
+    assert data_set.StudyDescription == TEXT
 
 
 def test_a_label_may_be_put_right() -> None:

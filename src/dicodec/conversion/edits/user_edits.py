@@ -57,10 +57,11 @@ def make_user_edits(
         warnings: takes warnings of the edits.
 
     Raises:
-        InvalidOptionError: an attribute does not exist, cannot hold the text, or follows from the
-            pixels.
+        InvalidOptionError: an attribute does not exist, cannot hold the text, follows from the
+            pixels, or contradicts another option.
     """
     _check_instance_is_named(options)
+    _check_label_of_text(options)
     edits: list[Edit] = [
         RemoveAttribute(find_editable_tag(name)) for name in options.remove_attributes
     ]
@@ -190,6 +191,7 @@ def check_user_edits(options: ConversionOptions) -> None:
 
         find_declared_character_set(options.charset)
     _check_instance_is_named(options)
+    _check_label_of_text(options)
     for name in options.remove_attributes:
         find_editable_tag(name)
     for name, text in options.set_attributes:
@@ -211,6 +213,27 @@ def _check_instance_is_named(options: ConversionOptions) -> None:
                 "the attribute cannot be empty or removed, because it names the instance",
                 attribute=keyword,
                 hint=f'`set_attributes={{"{keyword}": "UID"}}` gives another',
+            )
+
+
+def _check_label_of_text(options: ConversionOptions) -> None:
+    """Raise InvalidOptionError if re-encoded text would get the label of another character set.
+
+    Readers decode text by Specific Character Set alone (PS3.3 C.12.1.1.2).
+    """
+    if options.charset is None:
+        return
+    from dicodec.repair.character_sets import UTF_8
+
+    labels = [(name, "") for name in options.remove_attributes]
+    for name, label in (*labels, *options.set_attributes):
+        is_label = find_editable_tag(name) == tags.SPECIFIC_CHARACTER_SET
+        if is_label and label.strip() != UTF_8:
+            raise InvalidOptionError(
+                f"`charset={options.charset!r}` re-encodes all text, so it is {UTF_8} and "
+                f"cannot be {label.strip() or 'empty or removed'}",
+                attribute="SpecificCharacterSet",
+                hint="leave out one of the two options",
             )
 
 
