@@ -60,7 +60,8 @@ get these results from a file that is as odd as one of them:
     $ dicodec convert CTImageStorage_bad_meta.dcm --to jpeg-ls -o out.dcm --verify
     $ dicodec convert CTImageStorage_bad_meta.dcm --to jpeg-ls --standardize -o mended.dcm
 
-You can make the table for a folder of your own: `python tools/oddity_tables.py FOLDER`. *converted*
+You can make the table for files of your own, in the folders `broken` and `nonstandard` of FOLDER:
+`python tools/oddity_tables.py FOLDER`. *converted*
 is to `explicit-le` and, if the file has pixels that JPEG-LS holds, to `jpeg-ls`; each result is
 decoded again and compared with its source, every sample and every element. *standardized* names the
 further repairs of `--standardize`, and after "left:" the oddities that it leaves, because their
