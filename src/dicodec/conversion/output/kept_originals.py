@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from _thread import allocate_lock
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,6 @@ from contextlib import suppress
 from functools import lru_cache
 from itertools import islice, takewhile
 from pathlib import Path
-from threading import Lock
 
 from dicodec.errors import TargetUnavailableError
 from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT, NoLocksError, lock_file, read_at
@@ -44,7 +44,7 @@ class KeptNames:
         self._version = 0, 0, 0
         self._end = 0
         self._last = b""
-        self._lock = Lock()
+        self._lock = allocate_lock()
 
     def __contains__(self, name: str) -> bool:
         hashes = self._hashes
