@@ -12,6 +12,9 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
 
+MOST_JOBS = 100_000
+"""Processes at most, all machines of a cluster taken together."""
+
 _LONGEST = 1e9
 """Thirty years, which any clock of the system can count."""
 

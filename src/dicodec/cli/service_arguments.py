@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dicodec.cli.option_arguments import (
+    MOST_JOBS,
     make_count_parser,
     make_seconds_parser,
     parse_size_argument,
@@ -95,7 +96,7 @@ def _parse_option(text: str) -> tuple[str, Any]:
 def add_execution_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the arguments for carrying out jobs, and for the log."""
     add = command.add_argument
-    add("--jobs", type=make_count_parser(1, 100_000), metavar="N",
+    add("--jobs", type=make_count_parser(1, MOST_JOBS), metavar="N",
         help="processes that convert (default: one a core)")  # fmt: skip
     add("--timeout", type=float, default=3600.0, metavar="S",
         help="seconds that one file may take (default 3600)")  # fmt: skip

@@ -122,17 +122,21 @@ class Inspection:
         return asdict(self)
 
 
-def inspect_file(source: Source, limits: Limits = DEFAULT_LIMITS) -> Inspection:
+def inspect_file(
+    source: Source, limits: Limits = DEFAULT_LIMITS, *, name: str | None = None
+) -> Inspection:
     """Inspect one DICOM file; only headers are read.
 
     Args:
         source: a path, a buffer, or a binary stream.
         limits: bounds on the file's claims.
+        name: of the source, if it is not its path.
 
     Raises:
         ReadError: the file cannot be read at all.
     """
-    name = os.fspath(source) if isinstance(source, str | os.PathLike) else None
+    if isinstance(source, str | os.PathLike):
+        name = os.fspath(source)
     try:
         with open_tolerantly(source, limits) as file:
             return _inspect(file, name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dicodec.conversion.inspection import Inspection, inspect_file
-from dicodec.errors import DicodecError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.part10.dicom_file import Source
@@ -24,11 +23,5 @@ def inspect(source: Source, limits: Limits = DEFAULT_LIMITS) -> Inspection:
         return inspect_file(source, limits)
     from dicodec.batch.sources.cloud_source import open_object
 
-    try:
-        with open_object(parse_object_url(source)) as opened:
-            found = inspect_file(opened, limits)
-    except DicodecError as error:
-        error.with_location(path=source)
-        raise
-    found.source = source
-    return found
+    with open_object(parse_object_url(source)) as opened:
+        return inspect_file(opened, limits, name=source)

@@ -215,6 +215,16 @@ def list_asked(spool: Spool) -> list[str]:
     return [*list_notes(spool.commitments, "asked")]
 
 
+def make_asker_of_two(spool: Spool, clock: Clock) -> tuple[CommitmentAsker, str]:
+    """Return one that has asked for an object, and was sent another, and the transaction."""
+    asker = make_asker(spool, clock)
+    add_sent(asker, "one")
+    ask_in_vain(asker, clock, 1)
+    (first,) = list_asked(spool)
+    add_sent(asker, "two")
+    return asker, first
+
+
 def test_no_request_is_left_of_an_object_that_the_peer_commits_to(tmp_path: Path) -> None:
     spool, clock = Spool(str(tmp_path)), Clock()
     asker = make_asker(spool, clock)
@@ -231,11 +241,7 @@ def test_no_request_is_left_of_an_object_that_the_peer_commits_to(tmp_path: Path
 
 def test_requests_keep_the_objects_that_the_peer_has_not_committed_to(tmp_path: Path) -> None:
     spool, clock = Spool(str(tmp_path)), Clock()
-    asker = make_asker(spool, clock)
-    add_sent(asker, "one")
-    ask_in_vain(asker, clock, 1)
-    (first,) = list_asked(spool)
-    add_sent(asker, "two")
+    asker, first = make_asker_of_two(spool, clock)
     ask_in_vain(asker, clock, 2)
     answer(spool, first)
     ((job, _, _),) = asker.turn()
@@ -253,11 +259,7 @@ def test_an_answer_is_not_lost_on_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, asked_together: bool
 ) -> None:
     spool, clock = Spool(str(tmp_path)), Clock()
-    asker = make_asker(spool, clock)
-    add_sent(asker, "one")
-    ask_in_vain(asker, clock, 1)
-    (first,) = list_asked(spool)
-    add_sent(asker, "two")
+    asker, first = make_asker_of_two(spool, clock)
     if asked_together:  # so that a request is written again, without the first
         ask_in_vain(asker, clock, 1)
     answer(spool, first)

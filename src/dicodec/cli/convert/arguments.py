@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from dicodec.cli.option_arguments import (
+    MOST_JOBS,
     add_option,
     make_count_parser,
     make_seconds_parser,
@@ -59,7 +60,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def _add_batch(command: argparse.ArgumentParser) -> None:
     """Declare the arguments for batches: folders, archives and many files."""
     add = command.add_argument
-    add("--jobs", type=make_count_parser(1, 100_000), metavar="N",
+    add("--jobs", type=make_count_parser(1, MOST_JOBS), metavar="N",
         help="processes for a batch (default: one a core)")  # fmt: skip
     add("--executor", metavar="EXECUTOR",
         help="convert on the machines of a cluster: ray is the Ray cluster of this machine, "

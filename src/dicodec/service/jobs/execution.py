@@ -46,7 +46,7 @@ type ReportProgress = Callable[[int, int], None]
 """Called now and then with the number of written frames and of all frames."""
 
 
-class _Submission(Future):  # type: ignore[type-arg]  # Any is not loaded at run time
+class _Submission(Future["Any"]):
     """The future of a request, which knows the request's key in the pool."""
 
     def __init__(self, key: int, progress: ReportProgress | None) -> None:

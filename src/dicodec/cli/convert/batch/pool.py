@@ -17,19 +17,19 @@ _AHEAD = 4
 """Workers that start before the number of sources is known."""
 
 
-_MOST_HERE, _MOST_IN_CLUSTER = 1024, 100_000
+_MOST_HERE = 1024
+"""Processes of one machine at most."""
 
 
 def start_pool(arguments: argparse.Namespace) -> Pool | ClusterPool:
     """Return a pool for the arguments, whose workers already import their modules.
 
     Raises:
-        InvalidOptionError: --jobs is out of range, or there is no such executor.
+        InvalidOptionError: --jobs is more than one machine takes, or there is no such executor.
     """
-    most = _MOST_HERE if arguments.executor is None else _MOST_IN_CLUSTER
-    if arguments.jobs is not None and not 1 <= arguments.jobs <= most:
+    if arguments.executor is None and (arguments.jobs or 1) > _MOST_HERE:
         raise InvalidOptionError(
-            f"--jobs is {arguments.jobs}; it has to be a whole number from 1 to {most}"
+            f"--jobs is {arguments.jobs}; it has to be a whole number from 1 to {_MOST_HERE}"
         )
     if arguments.executor is not None:
         if arguments.template is not None:  # machines have their own
