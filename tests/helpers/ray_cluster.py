@@ -23,6 +23,7 @@ from typing import Self
 from helpers.engines import SOURCE
 from helpers.installed import end_without
 from helpers.patience import give_up_at
+from helpers.processes import read_command
 
 _PORT = 6399
 CLIENTS = "ray://127.0.0.1:10001"
@@ -187,13 +188,11 @@ class RayCluster:
         os.kill(raylet, signal.SIGKILL)
 
     def _find(self, pattern: bytes) -> list[int]:
-        found = []
-        for process in self.processes():
-            with suppress(OSError):
-                line = Path(f"/proc/{process}/cmdline").read_bytes()
-                if re.search(pattern, line, re.DOTALL):
-                    found.append(process)
-        return found
+        return [
+            process
+            for process in self.processes()
+            if re.search(pattern, read_command(process), re.DOTALL)
+        ]
 
 
 def _hide(folder: Path) -> tuple[str, ...]:

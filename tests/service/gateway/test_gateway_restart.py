@@ -10,6 +10,7 @@ import pytest
 
 from helpers.dicom_network import SHIPPED, RunningGateway, find_free_port, running_storescp, send
 from helpers.patience import wait_for
+from helpers.processes import find_children, read_command
 
 CONFIG = """
 [receive]
@@ -39,11 +40,8 @@ def gateway(tmp_path: Path) -> RunningGateway:
 
 def list_receivers(gateway: RunningGateway) -> list[int]:
     """Return the processes that receive."""
-    tasks = Path(f"/proc/{gateway.process.pid}/task").glob("*/children")
-    children = [pid for task in tasks for pid in map(int, task.read_text().split())]
-    return sorted(
-        pid for pid in children if b"receiver_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    )
+    children = find_children(gateway.process.pid)
+    return sorted(pid for pid in children if b"receiver_process" in read_command(pid))
 
 
 def test_what_was_answered_with_success_arrives(gateway: RunningGateway, tmp_path: Path) -> None:
